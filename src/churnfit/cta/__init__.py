@@ -1,0 +1,1 @@
+"""What to do: calls to action (CTAs), when they open and close, and each owner's queue."""

@@ -1,0 +1,157 @@
+"""When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
+
+A CTA stands for one *episode*: an unbroken run of scored dates on which the account is red. Its key is made of card,
+account, trigger and the date the episode began, so no re-run can open it twice. It resolves by itself when the account
+leaves red or is no longer scored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Literal
+
+from churnfit.spec import ScorecardSpec
+
+__all__ = ["AccountState", "Cta", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
+
+TRIGGER = "band_red"
+Status = Literal["open", "resolved"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredAccount:
+    """One account's score on a date, with what a CTA needs to say."""
+
+    account_id: str
+    owner: str
+    value: float
+    health: float
+    churn_probability: float
+    band: str
+    lead_measure: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountState:
+    """An account's band and since when it has been in it without a break."""
+
+    account_id: str
+    band: str
+    band_since: date
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cta:
+    """A call to action, as stored."""
+
+    cta_id: str
+    card: str
+    account_id: str
+    owner: str
+    trigger: str
+    playbook: str
+    opened_on: date
+    due_on: date
+    status: Status
+    health: float
+    churn_probability: float
+    expected_value: float
+    lead_measure: str
+    reasons: tuple[str, ...]
+    version: str
+    last_scored_on: date
+    closed_on: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What one run changes: CTAs to open, open ones with today's facts, ones that resolve, and the new states."""
+
+    opened: tuple[Cta, ...] = ()
+    updated: tuple[Cta, ...] = ()
+    resolved: tuple[Cta, ...] = ()
+    states: tuple[AccountState, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What was true before the run: states, open CTAs by account, keys ever used, and each account's last closing."""
+
+    states: Mapping[str, AccountState]
+    open_ctas: Mapping[str, Cta]
+    known_keys: frozenset[str]
+    last_closed: Mapping[str, date]
+
+
+def cta_key(card: str, account_id: str, episode_began: date) -> str:
+    """Return the deterministic key of an episode's CTA."""
+    text = "\x1f".join((card, account_id, TRIGGER, episode_began.isoformat()))
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def expected_value(account: ScoredAccount, spec: ScorecardSpec) -> float:
+    """Return what a call is worth: churn probability · save rate · yearly value · margin − cost."""
+    red = spec.bands.red
+    return account.churn_probability * red.save_rate * account.value * spec.bands.margin - red.cost
+
+
+def decide(
+    accounts: list[ScoredAccount], standing: Standing, spec: ScorecardSpec, *, as_of: date, version: str
+) -> Decision:
+    """Return what the run of `as_of` changes; the same input gives the same decision."""
+    states = [_state(account, standing.states.get(account.account_id), as_of) for account in accounts]
+    opened, updated, resolved = [], [], []
+    for account, state in zip(accounts, states, strict=True):
+        current = standing.open_ctas.get(account.account_id)
+        fresh = _fresh(account, spec, as_of=as_of, version=version, key=cta_key(spec.name, account.account_id, state.band_since))
+        if current is not None and account.band == "red":
+            updated.append(_with_facts(current, fresh))
+        elif current is not None:
+            resolved.append(_closed(current, as_of))
+        elif account.band == "red" and _may_open(fresh, standing, spec, as_of):
+            opened.append(fresh)
+    scored = {account.account_id for account in accounts}
+    resolved += [_closed(cta, as_of) for account_id, cta in standing.open_ctas.items() if account_id not in scored]
+    return Decision(opened=tuple(opened), updated=tuple(updated), resolved=tuple(resolved), states=tuple(states))
+
+
+def _state(account: ScoredAccount, before: AccountState | None, as_of: date) -> AccountState:
+    same = before is not None and before.band == account.band
+    since = before.band_since if before is not None and same else as_of
+    return AccountState(account_id=account.account_id, band=account.band, band_since=since)
+
+
+def _may_open(cta: Cta, standing: Standing, spec: ScorecardSpec, as_of: date) -> bool:
+    if cta.cta_id in standing.known_keys:
+        return False
+    closed = standing.last_closed.get(cta.account_id)
+    return closed is None or closed + timedelta(days=spec.queue.cooldown_days) <= as_of
+
+
+def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, as_of: date, version: str, key: str) -> Cta:
+    playbook = spec.playbook_of(account.lead_measure) if account.lead_measure else None
+    playbook = playbook or next(iter(spec.playbooks))
+    return Cta(
+        cta_id=key, card=spec.name, account_id=account.account_id, owner=account.owner, trigger=TRIGGER,
+        playbook=playbook, opened_on=as_of, due_on=as_of + timedelta(days=spec.playbooks[playbook].due_days),
+        status="open", health=account.health, churn_probability=account.churn_probability,
+        expected_value=expected_value(account, spec), lead_measure=account.lead_measure, reasons=account.reasons,
+        version=version, last_scored_on=as_of,
+    )  # fmt: skip
+
+
+def _with_facts(current: Cta, fresh: Cta) -> Cta:
+    """Return `current` with today's facts; what people rely on (key, playbook, dates, status) stays."""
+    return replace(
+        current, owner=fresh.owner, health=fresh.health, churn_probability=fresh.churn_probability,
+        expected_value=fresh.expected_value, lead_measure=fresh.lead_measure, reasons=fresh.reasons,
+        version=fresh.version, last_scored_on=fresh.last_scored_on,
+    )  # fmt: skip
+
+
+def _closed(cta: Cta, as_of: date) -> Cta:
+    return replace(cta, status="resolved", closed_on=as_of)

@@ -1,0 +1,160 @@
+"""Which rows train and which judge: older cohorts against newer ones, or accounts held out by hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churnfit.errors import DataError
+from churnfit.spec import ScorecardSpec
+
+__all__ = ["Split", "split"]
+
+Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Split:
+    """Row positions that train and that judge, and how they were chosen.
+
+    `train_before` and `judge_from` are the stage starts that divide the sides (None for held-out accounts);
+    `embargoed` counts rows dropped because their label window reaches the judged snapshots, `set_aside` rows of
+    cohorts between the two dates. `sentence` says all of it in words.
+    """
+
+    train_rows: Rows
+    judge_rows: Rows
+    method: str
+    sentence: str
+    train_before: pd.Timestamp | None = None
+    judge_from: pd.Timestamp | None = None
+    embargoed: int = 0
+    set_aside: int = 0
+
+
+def split(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
+    """Return the training and the judged rows of matured snapshots.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Matured rows with account_id, as_of, churned (0/1) and started_at; where started_at is absent or null an
+        account's first as_of stands for it.
+    spec : ScorecardSpec
+        `evaluation` names the method and its dates or share, `cohort.horizon_days` the embargo.
+
+    Returns
+    -------
+    Split
+        No account is on both sides. ``out_of_time``: accounts are placed by the start of their first stage, and
+        training rows with as_of + horizon after the earliest judged as_of are dropped.
+
+    Raises
+    ------
+    DataError
+        CF110 when a side has no rows, CF102 when a side has one class.
+    """
+    divide = _held_out if spec.evaluation.method == "held_out_accounts" else _out_of_time
+    found = divide(rows, spec)
+    _check_sides(rows["churned"].to_numpy(dtype=np.float64), found)
+    return found
+
+
+def _held_out(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
+    share = spec.evaluation.judge_share
+    judged = rows["account_id"].map(_place).to_numpy(dtype=np.float64) < share
+    accounts = rows["account_id"].nunique()
+    judged_accounts = rows.loc[judged, "account_id"].nunique()
+    return Split(
+        train_rows=np.flatnonzero(~judged),
+        judge_rows=np.flatnonzero(judged),
+        method="held_out_accounts",
+        sentence=f"Held-out accounts, not out of time: {judged_accounts:,} of {accounts:,} accounts "
+        f"({int(judged.sum()):,} rows), chosen by a hash of their id, judge; the others "
+        f"({int((~judged).sum()):,} rows) train. Both are of the same period, so changes over time go unseen.",
+    )
+
+
+def _place(account_id: object) -> float:
+    """Return a place in [0, 1) that depends on the id alone: an account keeps its side as others come and go."""
+    digest = hashlib.sha256(str(account_id).encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _out_of_time(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
+    as_of = pd.to_datetime(rows["as_of"], utc=True)
+    started = _stage_starts(rows, as_of)
+    train_before, judge_from = _dates(started, spec)
+    older, judged = (started < train_before).to_numpy(), (started >= judge_from).to_numpy()
+    embargoed: Mask = np.zeros(len(rows), dtype=np.bool_)
+    first_judged = as_of[judged].min()
+    if judged.any():
+        window_ends = as_of + pd.Timedelta(days=spec.cohort.horizon_days)
+        embargoed = older & (window_ends > first_judged).to_numpy()
+    trained = older & ~embargoed
+    set_aside = int((~older & ~judged).sum())
+    sentence = (
+        f"Out of time: stages begun before {train_before:%Y-%m-%d} train ({int(trained.sum()):,} rows), stages begun "
+        f"from {judge_from:%Y-%m-%d} judge ({int(judged.sum()):,} rows"
+        + (f", the first seen on {first_judged:%Y-%m-%d}" if judged.any() else "")
+        + f"); {int(embargoed.sum()):,} training rows were dropped because their {spec.cohort.horizon_days}-day label "
+        "window reaches the judged snapshots"
+        + (f", {set_aside:,} rows of stages between the two dates were set aside." if set_aside else ".")
+    )
+    return Split(
+        train_rows=np.flatnonzero(trained),
+        judge_rows=np.flatnonzero(judged),
+        method="out_of_time",
+        sentence=sentence,
+        train_before=train_before,
+        judge_from=judge_from,
+        embargoed=int(embargoed.sum()),
+        set_aside=set_aside,
+    )
+
+
+def _stage_starts(rows: pd.DataFrame, as_of: pd.Series) -> pd.Series:
+    """Return the first stage start of each row's account: one per account, so that no account is on both sides."""
+    started = as_of
+    if "started_at" in rows:
+        started = pd.to_datetime(rows["started_at"], utc=True).fillna(as_of)
+    return started.groupby(rows["account_id"].to_numpy()).transform("min")
+
+
+def _dates(started: pd.Series, spec: ScorecardSpec) -> tuple[pd.Timestamp, pd.Timestamp]:
+    asked = spec.evaluation
+    before, begin = asked.train_before or asked.judge_from, asked.judge_from or asked.train_before
+    if before is not None and begin is not None:
+        return pd.Timestamp(min(before, begin), tz="UTC"), pd.Timestamp(begin, tz="UTC")
+    days, counts = np.unique(started.dt.floor("D"), return_counts=True)
+    if len(days) < 2:
+        raise DataError("CF110", where="backtest (out_of_time)", expected="stages that began on different days",
+                        came=f"{len(started):,} rows with {len(days)} day of stage start",
+                        fix='Set evaluation.method = "held_out_accounts".')  # fmt: skip
+    newest_share = counts[::-1].cumsum()[::-1] / len(started)  # of rows that began on that day or later
+    nearest = int(np.argmin(np.abs(newest_share[1:] - asked.judge_share))) + 1
+    cut = pd.Timestamp(days[nearest])
+    return cut, cut
+
+
+def _check_sides(churned: NDArray[np.float64], found: Split) -> None:
+    sides = {"training": churned[found.train_rows], "judged": churned[found.judge_rows]}
+    came = " and ".join(f"{len(side):,} {name} rows ({int(side.sum()):,} churned)" for name, side in sides.items())
+    if found.embargoed:
+        came += f" after {found.embargoed:,} rows fell to the embargo"
+    fix = (
+        "Change evaluation.judge_share, or add accounts."
+        if found.method == "held_out_accounts"
+        else "Move evaluation.train_before and judge_from, shorten cohort.horizon_days, or set "
+        'evaluation.method = "held_out_accounts".'
+    )
+    where = f"backtest ({found.method})"
+    if not all(len(side) for side in sides.values()):
+        raise DataError("CF110", where=where, expected="rows that train and rows that judge", came=came, fix=fix)
+    if not all(0 < side.sum() < len(side) for side in sides.values()):
+        raise DataError("CF102", where=where, expected="churned and retained rows on both sides", came=came, fix=fix)

@@ -1,0 +1,69 @@
+"""The grid: which accounts are looked at, as of when.
+
+A *grid* is a table with key (account_id, as_of), sorted by it: every as_of of every account for training, one as_of
+for scoring. `stage_day` counts whole days from midnight UTC of the day an account started.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from churnfit.history.sources import CONSTANT_AS_OF
+from churnfit.history.sql import fetch_frame, literal
+from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["STAGE_START", "landmark_grid", "scoring_grid"]
+
+STAGE_START = "date_trunc('day', started_at)"
+"""SQL: day 0 of an account's stage; landmark days and stage days count from it."""
+
+
+def landmark_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> pd.DataFrame:
+    """Return the training grid: key (account_id, as_of), sorted.
+
+    As-of rule: midnight UTC of the day the account started, plus each of ``cohort.landmark_days``. A wide table brings
+    its own keys. No row is left out here; `churnfit.history.labels` says which may train.
+    """
+    if spec.sources.measures is not None:
+        return fetch_frame(con, "SELECT account_id, as_of FROM measures ORDER BY ALL")
+    days = ", ".join(f"({day})" for day in spec.cohort.landmark_days)
+    return fetch_frame(
+        con,
+        f"SELECT account_id, {STAGE_START} + to_days(landmarks.day) AS as_of "
+        f"FROM accounts CROSS JOIN (VALUES {days}) AS landmarks(day) WHERE started_at IS NOT NULL ORDER BY ALL",
+    )
+
+
+def scoring_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the grid of accounts to score: key (account_id, as_of), sorted.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        From `churnfit.history.sources.open_sources`.
+    spec : ScorecardSpec
+        ``cohort.stage_days`` are the first and last day of the stage on which accounts are scored, both included.
+    as_of : pandas.Timestamp
+        Aware. Accounts that started after it, or churned at or before it, are left out. Of a wide table the rows with
+        this as_of; all rows, under their own as_of, of one without dates.
+    """
+    stamp = literal(as_of.to_pydatetime(warn=False))
+    if spec.sources.measures is not None:
+        return fetch_frame(
+            con,
+            "SELECT account_id, as_of FROM measures "
+            f"WHERE (as_of = {stamp} OR as_of = CAST({literal(CONSTANT_AS_OF)} AS TIMESTAMPTZ)) "
+            "AND (churned_at IS NULL OR churned_at > as_of) ORDER BY ALL",
+        )
+    first, last = spec.cohort.stage_days
+    return fetch_frame(
+        con,
+        f"SELECT account_id, {stamp} AS as_of FROM accounts "
+        f"WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
+        f"AND date_sub('day', {STAGE_START}, {stamp}) BETWEEN {literal(first)} AND {literal(last)} ORDER BY ALL",
+    )

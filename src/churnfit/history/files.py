@@ -1,0 +1,128 @@
+"""One file or glob, opened as a DuckDB view that stays readable after external access is switched off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from churnfit.errors import DataError, count_and_examples
+from churnfit.history.sql import column_types, identifier, literal
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["OpenedFile", "open_file"]
+
+_PARQUET = (".parquet", ".pq")
+_CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
+_JSON = (".json", ".jsonl", ".ndjson")
+_GLOB = "*?["
+
+# a number as a program writes it: a leading zero ("007", a postcode) says that the column is a name
+_NUMBER = r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]+)?"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedFile:
+    """A view over files, and the paths DuckDB must stay allowed to read for it."""
+
+    relation: str
+    paths: tuple[str, ...]
+
+
+def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: str, text: frozenset[str]) -> OpenedFile:
+    """Return the view ``files.<name>`` over the file or glob `path`.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        With the schemas ``files`` and ``texts``.
+    path : str
+        Relative to `root`; Parquet, CSV or JSON by its name. A glob only where no file has that very name.
+    name : str
+        The view's name, and what errors call it.
+    text : frozenset of str
+        Lower-case columns that stay text whatever they look like ("007", "1e5"), and all that end in ``id``.
+
+    Raises
+    ------
+    DataError
+        CF401 when there is no such file or it is empty, CF402 when it cannot be read as what its name says.
+    """
+    import duckdb
+
+    found = _resolve(path, root, name)
+    where = f"source '{name}' ({path})"
+    paths = tuple(_escaped(str(file)) for file in found)
+    view = f"files.{identifier(name)}"
+    try:
+        reader = _reader(found[0].name.lower(), ", ".join(literal(each) for each in paths), where)
+        if "read_csv" in reader:
+            raw = f"texts.{identifier(name)}"
+            con.execute(f"CREATE VIEW {raw} AS SELECT * FROM {reader}").fetchall()
+            con.execute(f"CREATE VIEW {view} AS SELECT {_typed(con, raw, text)} FROM {raw}").fetchall()
+        else:
+            con.execute(f"CREATE VIEW {view} AS SELECT * FROM {reader}").fetchall()
+    except duckdb.Error as fault:
+        raise DataError("CF402", where=where, expected="a file that can be read as what its name says",
+                        came=str(fault).splitlines()[0][:200],
+                        fix="Write it again, or give it the ending of its format.") from fault  # fmt: skip
+    return OpenedFile(relation=view, paths=(*paths, *(str(file) for file in found)))
+
+
+def _resolve(path: str, root: Path, name: str) -> list[Path]:
+    where = f"source '{name}' ({path})"
+    literally = root / path
+    found = [literally] if literally.is_file() else []
+    if not found and any(sign in path for sign in _GLOB):
+        anchor = Path(Path(path).anchor) if Path(path).is_absolute() else root
+        pattern = path.removeprefix(str(anchor)) if anchor != root else path
+        found = sorted(file for file in anchor.glob(pattern) if file.is_file())
+    if not found:
+        raise DataError("CF401", where=where, expected=f"a file under {root}", came="none",
+                        fix="Correct `path`, or write the file.")  # fmt: skip
+    empty = [file.name for file in found if file.stat().st_size == 0]
+    if empty:
+        raise DataError("CF401", where=where, expected="files with content",
+                        came=f"{count_and_examples(empty)} of 0 bytes", fix="Write the export again.")  # fmt: skip
+    return [file.resolve() for file in found]
+
+
+def _escaped(path: str) -> str:
+    # DuckDB reads "a[1].csv" as a pattern, and would open "a1.csv"
+    return "".join(f"[{sign}]" if sign in _GLOB else sign for sign in path)
+
+
+def _reader(file_name: str, paths: str, where: str) -> str:
+    if file_name.endswith(_PARQUET):
+        # can_have_nan: DuckDB 2.0 otherwise trusts min/max statistics and folds isnan() to false
+        return f"read_parquet([{paths}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
+    if file_name.endswith(_CSV):
+        return f"read_csv([{paths}], all_varchar=true, header=true, union_by_name=true, hive_types_autocast=false)"
+    if file_name.endswith(_JSON):
+        return f"read_json([{paths}], union_by_name=true)"
+    raise DataError("CF402", where=where, expected=f"a name ending in {', '.join(_PARQUET + _CSV + _JSON)}",
+                    came=file_name, fix="Give the file the ending of its format.")  # fmt: skip
+
+
+def _typed(con: duckdb.DuckDBPyConnection, raw: str, text: frozenset[str]) -> str:
+    """Return the SELECT list that makes numbers and booleans of CSV columns that hold nothing else."""
+    columns = list(column_types(con, raw))
+    tests = []
+    for column in columns:
+        cell = f"trim({identifier(column)})"
+        number = f"regexp_full_match({cell}, {literal(_NUMBER)}) AND TRY_CAST({cell} AS DOUBLE) IS NOT NULL"
+        for test in (number, f"lower({cell}) IN ('true', 'false')"):
+            tests.append(f"bool_and({test}) FILTER (WHERE {cell} <> '')")
+    answers = con.execute(f"SELECT {', '.join(tests)} FROM {raw}").fetchall()[0]
+    listed = []
+    for position, column in enumerate(columns):
+        quoted, stays_text = identifier(column), column.lower() in text or column.lower().endswith("id")
+        if answers[2 * position] and not stays_text:
+            listed.append(f"TRY_CAST(nullif(trim({quoted}), '') AS DOUBLE) AS {quoted}")
+        elif answers[2 * position + 1] and not stays_text:
+            listed.append(f"TRY_CAST(nullif(trim({quoted}), '') AS BOOLEAN) AS {quoted}")
+        else:
+            listed.append(quoted)
+    return ", ".join(listed)

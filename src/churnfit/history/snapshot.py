@@ -1,0 +1,162 @@
+"""All measures of every grid row, from what was known at its as_of; the same for training and for scoring."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from churnfit.errors import DataError
+from churnfit.history.checks import columns_exist, require_clean
+from churnfit.history.cohort import STAGE_START
+from churnfit.history.measures import MeasureSql, column_of, event_kinds, measure_sql
+from churnfit.history.sql import any_of, column_types, fetch_frame, identifier, literal
+from churnfit.spec import ScorecardSpec
+from churnfit.tables import STATE_SUFFIX
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["KEYS", "snapshot", "snapshot_hash"]
+
+KEYS = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
+"""The columns of a snapshot before its measures."""
+
+
+def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame) -> pd.DataFrame:
+    """Return every measure of every grid row: key (account_id, as_of), sorted by it.
+
+    As-of rule: an event counts when it occurred before as_of *and* was recorded before as_of. Account columns (segment,
+    seats, attributes) are taken as facts that do not change. Identical knowledge gives identical bytes. One scan of
+    the kinds that are needed serves all measures and all as_ofs.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        From `churnfit.history.sources.open_sources`.
+    spec : ScorecardSpec
+        Its measures, in order.
+    grid : pandas.DataFrame
+        Columns account_id, as_of (aware), each pair once; from `churnfit.history.cohort`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        account_id, as_of (UTC), segment, stage_day (whole days, 0 for wide tables), owner, arr, the measures
+        (float64 or text), then ``<measure>__state`` of each: null where there is a value, else why there is none.
+
+    Raises
+    ------
+    DataError
+        CF217 an attribute or column does not exist; CF104 a grid row has no account, or two.
+    """
+    table = "accounts" if spec.sources.measures is None else "measures"
+    types = column_types(con, table)
+    require_clean(columns_exist(spec, table, list(types)))
+    parts = {name: measure_sql(name, measure) for name, measure in spec.measures.items()}
+    plain = pd.DataFrame(
+        {"account_id": grid["account_id"].astype("str"), "as_of": pd.to_datetime(grid["as_of"], utc=True)}
+    )
+    con.register("grid_given", plain)
+    try:
+        frame = fetch_frame(con, _query(spec, parts, types))
+    finally:
+        con.unregister("grid_given")
+    if len(frame) != len(grid):
+        raise DataError("CF104", where="snapshot", expected="one account for each of the grid's rows",
+                        came=f"{len(frame):,} for {len(grid):,}",
+                        fix="`churnfit check` lists accounts that are missing or double.")  # fmt: skip
+    return frame
+
+
+def snapshot_hash(frame: pd.DataFrame) -> str:
+    """Return the SHA-256 of a snapshot's column names and values, in hexadecimal.
+
+    Numbers count as little-endian float64 with one NaN and one zero, times as microseconds, text as UTF-8 with its
+    length.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> snapshot_hash(pd.DataFrame({"a": [0.0]})) == snapshot_hash(pd.DataFrame({"a": [-0.0]}))
+    True
+    """
+    digest = hashlib.sha256()
+    for name in frame.columns:
+        column = frame[name]
+        if pd.api.types.is_datetime64_any_dtype(column.dtype):
+            kind, content = "time", _time_bytes(column)
+        elif pd.api.types.is_numeric_dtype(column.dtype):
+            numbers = column.to_numpy("float64", na_value=np.nan) + 0.0  # turns -0.0 into 0.0
+            kind, content = "number", np.where(np.isnan(numbers), np.nan, numbers).astype("<f8").tobytes()
+        else:
+            kind, content = "text", _text_bytes(column)
+        digest.update(f"{name}\0{kind}\0{len(column)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _time_bytes(column: pd.Series) -> bytes:
+    moments = pd.to_datetime(column, utc=True).dt.tz_convert(None).to_numpy("datetime64[us]")
+    return moments.astype("<i8").tobytes()
+
+
+def _text_bytes(column: pd.Series) -> bytes:
+    texts = ["" if missing else str(text) for text, missing in zip(column, column.isna(), strict=True)]
+    encoded = [text.encode() for text in texts]
+    lengths = np.array([len(text) for text in encoded], dtype="<i8")
+    # a length of -1 tells a gap from an empty text
+    return np.where(column.isna().to_numpy(), -1, lengths).astype("<i8").tobytes() + b"".join(encoded)
+
+
+def _query(spec: ScorecardSpec, parts: dict[str, MeasureSql], types: dict[str, str]) -> str:
+    """Return the whole SELECT: grid rows, aggregates over one scan of events, values and states."""
+    wide = spec.sources.measures is not None
+    table = "measures" if wide else "accounts"
+    same_row = "USING (account_id, as_of)" if wide else "USING (account_id)"
+    seen = [f"{sql} AS {name}" for part in parts.values() for name, sql in part.aggregates.items()]
+    ctes = [f"g AS ({_grid(table, same_row, wide=wide)})"]
+    joins = f"g JOIN {table} AS a {same_row}"
+    if seen:
+        kinds = f"e.kind IN {any_of(event_kinds(spec.measures))}"
+        known = "e.occurred_at < g.as_of AND e.recorded_at < g.as_of"
+        ctes.append(
+            f"seen AS (SELECT g.account_id, g.as_of, {', '.join(seen)} FROM events AS e "
+            f"JOIN g ON e.account_id = g.account_id AND {known} WHERE {kinds} GROUP BY g.account_id, g.as_of)"
+        )
+        joins += " LEFT JOIN seen USING (account_id, as_of)"
+    keys = ", ".join(f"g.{name}" for name in KEYS)
+    computed = [f"{part.value} AS {identifier(f'{name}__value')}" for name, part in parts.items()]
+    computed += [f"{_state(part)} AS {identifier(name + STATE_SUFFIX)}" for name, part in parts.items()]
+    ctes.append(f"computed AS (SELECT {keys}, {', '.join(computed)} FROM {joins})")
+    values = [_value(name, spec, types) for name in parts]
+    states = [identifier(name + STATE_SUFFIX) for name in parts]
+    return (
+        f"WITH {', '.join(ctes)} SELECT {', '.join((*KEYS, *values, *states))} FROM computed ORDER BY account_id, as_of"
+    )
+
+
+def _grid(table: str, same_row: str, *, wide: bool) -> str:
+    if wide:
+        facts = "CAST(0 AS BIGINT) AS stage_day, NULL AS started_at, NULL AS seats"
+    else:
+        facts = f"date_sub('day', {STAGE_START}, as_of) AS stage_day, started_at, seats"
+    return f"SELECT account_id, as_of, segment, owner, arr, {facts} FROM grid_given JOIN {table} {same_row}"
+
+
+def _state(part: MeasureSql) -> str:
+    cases = " ".join(f"WHEN {condition} THEN {literal(state)}" for condition, state in part.states)
+    return f"CASE {cases} WHEN ({part.value}) IS NULL THEN 'missing' END"
+
+
+def _value(name: str, spec: ScorecardSpec, types: dict[str, str]) -> str:
+    column = column_of(name, spec.measures[name])
+    by_name = {known.lower(): type_ for known, type_ in types.items()}
+    text = column is not None and by_name[column.lower()] == "VARCHAR"
+    value = identifier(f"{name}__value")
+    if column is not None and by_name[column.lower()] not in ("VARCHAR", "DOUBLE"):
+        value, text = f"CAST({value} AS VARCHAR)", True
+    kind = "VARCHAR" if text else "DOUBLE"
+    return f"CASE WHEN {identifier(name + STATE_SUFFIX)} IS NULL THEN CAST({value} AS {kind}) END AS {identifier(name)}"

@@ -1,0 +1,186 @@
+"""The tables of a spec, opened read-only in DuckDB as the contracts of `churnfit.tables` say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from churnfit.errors import DataError, SpecError
+from churnfit.history.contracts import SQL_TYPES, Origin, contract_select
+from churnfit.history.files import open_file
+from churnfit.history.sql import column_types, identifier, literal
+from churnfit.spec import ScorecardSpec, Source, nearest
+from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableContract
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["CONSTANT_AS_OF", "open_sources"]
+
+CONSTANT_AS_OF = "2000-01-01T00:00:00+00:00"
+"""The as_of of every row of a wide table without dates.
+
+Such a table can only be judged on held-out accounts. Its snapshot still needs a key, and a constant that is plainly
+no export date cannot be mistaken for knowledge of when the rows were taken.
+"""
+
+_CONTRACTS = (ACCOUNTS, EVENTS, MEASURES, INTERVENTIONS)
+_TEXT_COLUMNS = frozenset(
+    column.name for contract in _CONTRACTS for column in contract.columns if column.type != "number"
+)
+
+
+@contextmanager
+def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield an in-memory DuckDB connection with the spec's tables as contracts.
+
+    ``accounts``, ``events`` and ``interventions``, or ``measures`` and ``interventions``: contract columns first, in
+    order, typed and in UTC; then, in ``accounts`` and ``measures``, whatever else the source has. After the files are
+    opened DuckDB can read nothing but them, and its configuration is locked.
+
+    Parameters
+    ----------
+    spec : ScorecardSpec
+        Its `sources` say where each table is. A wide table without ``as_of`` gets `CONSTANT_AS_OF` when
+        ``evaluation.method`` is ``held_out_accounts``, because such a table has no dates to tell apart.
+    root : Path
+        The folder that relative paths start from.
+
+    Raises
+    ------
+    DataError
+        A structural fault, at once: CF401, CF402, CF110, CF217, CF308, CF212.
+    SpecError
+        CF505 when ``sql`` is not one SELECT, CF504 when it names a table that is not in ``[sources.files]``.
+    """
+    import duckdb
+
+    con = duckdb.connect(":memory:")
+    try:
+        con.execute("SET TimeZone='UTC'").fetchall()
+        for schema in ("files", "texts"):
+            con.execute(f"CREATE SCHEMA {schema}").fetchall()
+        origins = _open_files(con, spec, root)
+        for table, contract in _tables(spec).items():
+            _create(con, table, contract, origins=origins.get(table, []), spec=spec)
+        yield con
+    finally:
+        con.close()
+
+
+def _tables(spec: ScorecardSpec) -> dict[str, TableContract]:
+    wide = spec.sources.measures is not None
+    tables = {"measures": MEASURES} if wide else {"accounts": ACCOUNTS, "events": EVENTS}
+    return tables | {"interventions": INTERVENTIONS}
+
+
+def _declared(spec: ScorecardSpec) -> dict[str, list[Source]]:
+    sources = spec.sources
+    single = {"accounts": sources.accounts, "measures": sources.measures, "interventions": sources.interventions}
+    return {"events": sources.events} | {table: [source] for table, source in single.items() if source is not None}
+
+
+def _open_files(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, root: Path) -> dict[str, list[Origin]]:
+    """Open every file, lock DuckDB, and return the origins of each table."""
+    allowed: list[str] = []
+    for name, path in spec.sources.files.items():
+        allowed += open_file(con, path, root=root, name=name, text=_TEXT_COLUMNS).paths
+    origins: dict[str, list[Origin]] = {}
+    for table, sources in _declared(spec).items():
+        for position, source in enumerate(sources):
+            where = f"sources.{table}" + (f"[{position}]" if table == "events" else "")
+            if source.path is not None:
+                names = {source.columns[name].lower() for name in _TEXT_COLUMNS if name in source.columns}
+                opened = open_file(con, source.path, root=root, name=where, text=_TEXT_COLUMNS | names)
+                allowed += opened.paths
+                origin = Origin(relation=opened.relation, source=source, where=f"{where} ({source.path})")
+            else:
+                query = _one_select(str(source.sql), where, list(spec.sources.files))
+                origin = Origin(relation=f"({query})", source=source, where=f"{where} (sql)")
+            origins.setdefault(table, []).append(origin)
+    con.execute(f"SET allowed_paths=[{', '.join(literal(path) for path in sorted(set(allowed)))}]").fetchall()
+    con.execute("SET enable_external_access=false").fetchall()
+    con.execute("SET lock_configuration=true").fetchall()
+    return origins
+
+
+def _one_select(text: str, where: str, files: list[str]) -> str:
+    """Return `text` with its tables qualified as ``files.<name>``; they may be called accounts or events."""
+    from sqlglot import exp, parse
+    from sqlglot.errors import SqlglotError
+    from sqlglot.optimizer.scope import traverse_scope
+
+    try:
+        statements = [statement for statement in parse(text, dialect="duckdb") if statement is not None]
+    except SqlglotError as fault:
+        raise _not_one_select(where, str(fault).splitlines()[0][:200]) from fault
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise _not_one_select(where, f"{len(statements)} statements: {', '.join(s.key for s in statements[:5])}")
+    query = statements[0]
+    for scope in traverse_scope(query):
+        for table in scope.sources.values():
+            if isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier):
+                if table.name not in files or table.db:
+                    hint = nearest(table.name, files)
+                    raise SpecError("CF504", where=where, expected="tables declared under [sources.files]",
+                                    came=f"'{table.name}'", fix=f"Declare it; {hint}.")  # fmt: skip
+                table.set("db", exp.to_identifier("files"))
+    return query.sql(dialect="duckdb")
+
+
+def _not_one_select(where: str, came: str) -> SpecError:
+    return SpecError("CF505", where=f"{where}.sql", expected="exactly one SELECT", came=came,
+                     fix="Write one SELECT over the names of [sources.files].")  # fmt: skip
+
+
+def _create(
+    con: duckdb.DuckDBPyConnection, table: str, contract: TableContract, *, origins: list[Origin], spec: ScorecardSpec
+) -> None:
+    """Create one contract table; events over plain Parquet stay a view, so that memory does not grow with them."""
+    import duckdb
+
+    where = f"sources.{table}"
+    try:
+        selects = []
+        for origin in origins:
+            where = origin.where
+            dated = _with_constant_as_of(con, origin, spec) if table == "measures" else origin
+            selects.append(contract_select(con, dated, contract))
+            if table != "interventions":
+                _has_rows(con, origin)
+        query = " UNION ALL ".join(selects) or _no_rows(contract)
+        if table == "events":
+            query = f"SELECT * REPLACE (coalesce(recorded_at, occurred_at) AS recorded_at) FROM ({query})"
+        plain = all(str(origin.source.path).lower().endswith((".parquet", ".pq")) for origin in origins)
+        shape = "VIEW" if table == "events" and plain else "TABLE"
+        con.execute(f"CREATE {shape} {table} AS {query}").fetchall()
+    except duckdb.PermissionException as fault:
+        raise SpecError("CF505", where=where, expected="a SELECT over the names of [sources.files]",
+                        came=str(fault).splitlines()[0][:200],
+                        fix="Declare the file under [sources.files].") from fault  # fmt: skip
+    except duckdb.Error as fault:
+        raise DataError("CF402", where=where, expected="rows that can be read", came=str(fault).splitlines()[0][:200],
+                        fix="Correct the source.") from fault  # fmt: skip
+
+
+def _no_rows(contract: TableContract) -> str:
+    nulls = (f"CAST(NULL AS {SQL_TYPES[column.type]}) AS {identifier(column.name)}" for column in contract.columns)
+    return f"SELECT {', '.join(nulls)} WHERE false"
+
+
+def _with_constant_as_of(con: duckdb.DuckDBPyConnection, origin: Origin, spec: ScorecardSpec) -> Origin:
+    names = {name.lower() for name in column_types(con, origin.relation)}
+    dated = "as_of" in names or "as_of" in origin.source.columns
+    if dated or spec.evaluation.method != "held_out_accounts":
+        return origin
+    stamp = f"CAST({literal(CONSTANT_AS_OF)} AS TIMESTAMPTZ)"
+    return Origin(relation=f"(SELECT *, {stamp} AS as_of FROM {origin.relation})", source=origin.source,
+                  where=origin.where)  # fmt: skip
+
+
+def _has_rows(con: duckdb.DuckDBPyConnection, origin: Origin) -> None:
+    if not con.execute(f"SELECT 1 FROM {origin.relation} LIMIT 1").fetchall():
+        raise DataError("CF110", where=origin.where, expected="at least one row", came="none",
+                        fix="Check the export, or the query's filter: only a header is left.")  # fmt: skip

@@ -1,0 +1,83 @@
+"""list, show, diff, promote and rollback: which version is the champion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from churnfit.errors import GateError
+from churnfit.jobs.workspace import Workspace
+from churnfit.registry import Version
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.diff import diff
+from churnfit.scorecard.render import to_markdown
+
+__all__ = ["PromotionPlan", "differences", "load", "plan_promotion", "promote", "rollback"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionPlan:
+    """What a promotion would change: the candidate, the champion it replaces, the difference in words, its gates."""
+
+    candidate: Version
+    champion: Version | None
+    changes: list[str]
+    gates: str
+
+
+def load(workspace: Workspace, card: str, reference: str) -> tuple[Version | None, Scorecard]:
+    """Return the version and card that `reference` names: a version, or the path of a scorecard's JSON."""
+    if reference.endswith(".json"):
+        return None, Scorecard.from_json(Path(reference).read_text(encoding="utf-8"))
+    registry = workspace.registry()
+    version = registry.resolve(card, reference)
+    return version, registry.load(version)
+
+
+def differences(workspace: Workspace, card: str, before: str, after: str) -> list[str]:
+    """Return what changed between two versions, in words."""
+    return diff(load(workspace, card, before)[1], load(workspace, card, after)[1])
+
+
+def plan_promotion(workspace: Workspace, card: str, reference: str) -> PromotionPlan:
+    """Return what promoting `reference` would change; nothing is written."""
+    registry = workspace.registry()
+    candidate = registry.resolve(card, reference)
+    learned = registry.load(candidate)
+    champion = next((version for version in registry.versions(card) if version.is_champion), None)
+    changes = diff(registry.load(champion), learned) if champion else ["the first champion of this card"]
+    gates = registry.text(candidate, "gates.md")
+    return PromotionPlan(candidate=candidate, champion=champion, changes=changes, gates=gates)
+
+
+def promote(workspace: Workspace, card: str, reference: str, *, reason: str) -> Version:
+    """Make the candidate the champion and write ``champion.json`` and ``champion.md`` beside its spec.
+
+    Raises
+    ------
+    GateError
+        CF606 when its gates did not pass.
+    """
+    registry = workspace.registry()
+    candidate = registry.resolve(card, reference)
+    if candidate.kind != "candidate":
+        raise GateError("CF606", where=f"{card} {reference}", expected="a candidate", came="a version promoted before",
+                        fix="Use `churnfit rollback` to go back to it.")  # fmt: skip
+    version = registry.promote(candidate, reason=reason)
+    _export(workspace, card, registry.load(version))
+    return version
+
+
+def rollback(workspace: Workspace, card: str) -> Version:
+    """Make the version that the champion replaced the champion again."""
+    registry = workspace.registry()
+    version = registry.rollback(card)
+    _export(workspace, card, registry.load(version))
+    return version
+
+
+def _export(workspace: Workspace, card: str, champion: Scorecard) -> None:
+    """Write the champion for review in git; nothing reads these files back."""
+    folder = workspace.cards[card].parent
+    (folder / "champion.json").write_text(champion.to_json(), encoding="utf-8")
+    (folder / "champion.md").write_text(to_markdown(champion), encoding="utf-8")

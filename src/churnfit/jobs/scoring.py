@@ -1,0 +1,177 @@
+"""score, queue and explain: the champion applied to one date, published once, and read back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from churnfit.cta.ranking import QueueRow, rank
+from churnfit.cta.rules import ScoredAccount, decide
+from churnfit.cta.store import RunRow
+from churnfit.errors import DataError, UsageError
+from churnfit.history.checks import check_sources, require_clean
+from churnfit.history.cohort import scoring_grid
+from churnfit.history.snapshot import snapshot, snapshot_hash
+from churnfit.history.sources import open_sources
+from churnfit.jobs.training import Say
+from churnfit.jobs.workspace import Workspace
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.words import healthy_words, value_words
+from churnfit.scoring.batch import ScoredRun, publish, published_reasons, run_folder, run_key, words_of
+from churnfit.scoring.batch import score as score_snapshot
+from churnfit.spec import ScorecardSpec
+from churnfit.tables import STATE_SUFFIX
+
+__all__ = ["Explanation", "ScoringResult", "explain", "queue", "score", "scoring_snapshot"]
+
+_TOP_REASONS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoringResult:
+    """What a scoring run did; `published` is False when the same run was there already, or nothing was to be written."""
+
+    run: RunRow
+    bands: dict[str, int]
+    published: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One account's score on a date and every measure's reason; health points sum to health − expected health."""
+
+    score: dict[str, object]
+    expected_health: float
+    reasons: pd.DataFrame
+
+
+def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the measures of every account of the stage on `as_of`.
+
+    Raises
+    ------
+    DataError
+        The first error of the sources' checks; CF110 when no account is in the stage that day.
+    """
+    with open_sources(spec, workspace.root) as con:
+        findings = check_sources(con, spec, observed_to=as_of)
+        # a past date is scored from sources that know what came later: not a fault, the snapshot looks away
+        require_clean([finding for finding in findings if finding.code != "CF313"])
+        measured = snapshot(con, spec, scoring_grid(con, spec, as_of))
+    if measured.empty:
+        raise DataError("CF110", where=f"card '{spec.name}' on {as_of:%Y-%m-%d}", expected="accounts in the stage",
+                        came="none", fix="Check the date and cohort.stage_days.")  # fmt: skip
+    return measured.assign(as_of=as_of)
+
+
+def score(
+    workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry_run: bool = False
+) -> ScoringResult:
+    """Score every account on `as_of` with the champion and publish scores, reasons and CTAs, once.
+
+    The same date, card and data again change nothing. A date older than the newest published one joins the history
+    and leaves the queue as it is. With `dry_run` nothing is written.
+    """
+    spec = workspace.spec(card)
+    registry = workspace.registry()
+    version = registry.resolve(card, "champion")
+    champion = registry.load(version)
+    say("Measuring every account")
+    measured = scoring_snapshot(workspace, spec, as_of=as_of)
+    sha256 = snapshot_hash(measured)
+    key = run_key(champion, sha256, as_of)
+    say("Scoring and explaining")
+    run = score_snapshot(champion, measured, key=key)
+    folder = run_folder(workspace.scores, card, as_of, key)
+    row = RunRow(
+        run_key=key, card=card, as_of=as_of.date(), version=version.reference, card_sha256=champion.sha256,
+        snapshot_sha256=sha256, accounts=len(measured), folder=str(folder.relative_to(workspace.folder)),
+    )  # fmt: skip
+    accounts = _accounts(champion, run, spec)
+    if not dry_run:
+        say("Publishing scores and calls to action")
+        publish(run, folder)
+    store = workspace.store()
+    try:
+        done = store.publish(
+            row, lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version), dry_run=dry_run
+        )
+        there = store.run(key)
+    finally:
+        store.close()
+    bands = {band: int((run.scores["band"] == band).sum()) for band in ("red", "amber", "green")}
+    return ScoringResult(run=done or there or row, bands=bands, published=done is not None and not dry_run)
+
+
+def queue(workspace: Workspace, card: str, *, owner: str | None = None) -> list[QueueRow]:
+    """Return the open CTAs in their owners' order, optionally of one owner."""
+    store = workspace.store()
+    try:
+        rows = rank(store.open_ctas(card), workspace.spec(card).queue)
+    finally:
+        store.close()
+    return [row for row in rows if owner is None or row.owner == owner]
+
+
+def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | None = None) -> Explanation:
+    """Return why an account scored as it did in the newest run, or in that of `as_of`.
+
+    Raises
+    ------
+    UsageError
+        CF702 when there is no such run, or no such account in it.
+    """
+    store = workspace.store()
+    try:
+        run = store.latest_run(card, as_of)
+    finally:
+        store.close()
+    if run is None:
+        raise UsageError("CF702", where=f"card '{card}'", expected="a scoring run" + (f" of {as_of}" if as_of else ""),
+                         came="none", fix="churnfit score makes one.")  # fmt: skip
+    found = published_reasons(workspace.folder / run.folder, account_id)
+    if found is None:
+        raise UsageError("CF702", where=f"run of {run.as_of}", expected=f"account '{account_id}'", came="no such account",
+                         fix="Check the id; accounts outside the stage are not scored.")  # fmt: skip
+    scores, reasons, row = found
+    registry = workspace.registry()
+    scored_by = registry.load(registry.resolve(card, run.version))
+    facts = {name: scores[name] for name in ("account_id", "segment", "stage_day", "owner", "arr", "health",
+                                             "churn_probability", "band", "coverage")}  # fmt: skip
+    said = reasons[["rank", "measure", "health_points", "probability_points"]].copy()
+    lines = [scored_by.measure(name) for name in said["measure"]]
+    said["label"] = [line.label for line in lines]
+    said["value"] = [value_words(line, row[line.name], _state(row, line.name)) for line in lines]
+    said["healthy"] = [healthy_words(scored_by, line) for line in lines]
+    return Explanation(
+        score={**facts, "as_of": run.as_of.isoformat(), "version": run.version},
+        expected_health=scored_by.expected_health, reasons=said.reset_index(drop=True),
+    )  # fmt: skip
+
+
+def _state(row: pd.Series, name: str) -> str | None:
+    state = row.get(name + STATE_SUFFIX)
+    return None if state is None or pd.isna(state) else str(state)
+
+
+def _accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[ScoredAccount]:
+    """Return the scored accounts as CTAs see them: red ones with their lead measure and reasons in words."""
+    red = run.scores.loc[run.scores["band"] == "red", "account_id"].tolist()
+    words = words_of(card, run, red, top=_TOP_REASONS)
+    actionable = {measure.name for measure in card.measures if measure.actionable}
+    bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(actionable)]
+    lead = bad.drop_duplicates("account_id").set_index("account_id")["measure"].to_dict()
+    value = run.scores["arr"].fillna(spec.bands.default_value)
+    owner = run.scores["owner"].astype(object).where(run.scores["owner"].notna(), "")
+    scored: list[Any] = run.scores.assign(value=value, owner=owner).to_dict("records")
+    return [
+        ScoredAccount(
+            account_id=row["account_id"], owner=row["owner"], value=row["value"], health=row["health"],
+            churn_probability=row["churn_probability"], band=row["band"], lead_measure=lead.get(row["account_id"], ""),
+            reasons=tuple(words.get(row["account_id"], ())),
+        )
+        for row in scored
+    ]  # fmt: skip

@@ -1,0 +1,231 @@
+"""check, labels, snapshot and fit: from the sources to a registered candidate with its report and verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churnfit import __version__
+from churnfit.errors import DataError
+from churnfit.evaluation.backtest import Split, split
+from churnfit.evaluation.figures import calibration_figure, lift_figure
+from churnfit.evaluation.gates import Verdict, judge
+from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
+from churnfit.history.checks import Finding, check_sources, require_clean
+from churnfit.history.cohort import landmark_grid
+from churnfit.history.labels import labels, ledger
+from churnfit.history.leaks import suspects
+from churnfit.history.snapshot import snapshot, snapshot_hash
+from churnfit.history.sources import open_sources
+from churnfit.jobs.workspace import Workspace
+from churnfit.learning.baseline import hand_made_health, hand_made_probability
+from churnfit.learning.challenger import ChallengerFit, fit_challenger
+from churnfit.learning.fitting import learn_card, measure_columns
+from churnfit.registry import Registry, RunRecord, Version
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.plot import points_figure
+from churnfit.scorecard.render import to_markdown
+from churnfit.scorecard.shap import summary_figure
+from churnfit.spec import ScorecardSpec
+
+__all__ = ["FitResult", "Say", "TrainingSet", "check", "fit", "label_ledger", "training_set"]
+
+Say: TypeAlias = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Matured snapshot rows with their labels, and the ledger of all rows.
+
+    `rows`: the snapshot's columns, ``started_at`` and ``churned`` (0/1). `ledger`: one row per cohort.
+    """
+
+    rows: pd.DataFrame
+    ledger: pd.DataFrame
+    treated: int
+    immature: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What one fit made."""
+
+    version: Version
+    card: Scorecard
+    report: EvaluationReport
+    verdict: Verdict
+
+
+def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Finding]:
+    """Return every finding in the card's sources, errors first."""
+    spec = workspace.spec(card)
+    with open_sources(spec, workspace.root) as con:
+        return check_sources(con, spec, observed_to=_observed_to(spec, as_of))
+
+
+def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the label of every training row, and the ledger per cohort."""
+    spec = workspace.spec(card)
+    with open_sources(spec, workspace.root) as con:
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(spec, as_of))
+    return found, ledger(found)
+
+
+def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> TrainingSet:
+    """Return the matured rows, measured and labelled.
+
+    Raises
+    ------
+    DataError
+        The first error of `check`; CF110 when no row has matured, with the date the first will.
+    """
+    spec = workspace.spec(card)
+    observed_to = _observed_to(spec, as_of)
+    with open_sources(spec, workspace.root) as con:
+        require_clean(check_sources(con, spec, observed_to=observed_to))
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+        matured = found[found["status"] == "matured"]
+        if matured.empty:
+            first = found.loc[found["status"] == "immature", "matures_on"].min()
+            when = f"the first matures on {first:%Y-%m-%d}" if pd.notna(first) else "none is maturing"
+            raise DataError("CF110", where="the training cohort", expected="rows whose horizon is over",
+                            came=f"0 matured of {len(found):,} rows; {when}",
+                            fix="Wait, or shorten cohort.horizon_days.")  # fmt: skip
+        measured = snapshot(con, spec, matured[["account_id", "as_of"]])
+    rows = measured.merge(matured[["account_id", "as_of", "churned"]], on=["account_id", "as_of"], validate="1:1")
+    rows["churned"] = rows["churned"].astype("int64")
+    rows["started_at"] = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
+    require_clean(suspects(rows, spec))
+    status = found["status"].value_counts()
+    return TrainingSet(
+        rows=rows, ledger=ledger(found), treated=int(status.get("treated", 0)),
+        immature=int(status.get("immature", 0)), sha256=snapshot_hash(rows),
+    )  # fmt: skip
+
+
+def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> FitResult:
+    """Learn, judge and register a candidate; a card that fails its gates is registered as refused.
+
+    Raises
+    ------
+    DataError
+        When the data breaks a contract, leaks, or is too little to learn from; nothing is registered.
+    """
+    spec = workspace.spec(card)
+    say("Measuring and labelling the training cohort")
+    training = training_set(workspace, card, as_of=as_of)
+    found = split(training.rows, spec)
+    learning, judging = training.rows.iloc[found.train_rows], training.rows.iloc[found.judge_rows]
+    say("Learning the scorecard")
+    learned = learn_card(learning, spec, snapshot_sha256=training.sha256)
+    registry = workspace.registry()
+    judged = _judged(judging, learned)
+    if spec.baseline:
+        judged["p_hand_made"] = _hand_made(learning, judging, spec)
+    champion = _champion(registry, card)
+    if champion is not None and set(champion.weights) <= set(judging.columns):
+        judged["p_champion"] = champion.churn_probability(judging)
+    figures = {}
+    challenger = None
+    if spec.challenger.trials:
+        say(f"Tuning the LightGBM challenger, {spec.challenger.trials} trials")
+        challenger = _challenger(learning, spec, workspace.folder / "studies" / f"{card}.journal")
+        design = judging[list(challenger.columns)]
+        judged["p_challenger"] = challenger.predict(design)
+        figures["challenger_shap"] = summary_figure(challenger.contributions(design), design)
+    say("Judging it on newer accounts" if found.method == "out_of_time" else "Judging it on held-out accounts")
+    report = evaluate(judged, spec=spec, context=_context(learning, training, found))
+    verdict = judge(report, spec, has_champion=champion is not None)
+    say("Registering the candidate")
+    figures |= {"calibration": calibration_figure(judged), "lift": lift_figure(judged)}
+    if learned.measures:
+        figures["points"] = points_figure(learned)
+    record = RunRecord(
+        params=_params(spec, workspace.cards[card], training, challenger), metrics=_metrics(report), figures=figures,
+        texts={
+            "card.md": to_markdown(learned), "report.md": report.to_markdown(), "gates.md": verdict.to_markdown(),
+            "ledger.csv": training.ledger.to_csv(index=False),
+        },
+        gates_passed=verdict.passed,
+    )  # fmt: skip
+    return FitResult(version=registry.register(learned, record), card=learned, report=report, verdict=verdict)
+
+
+def _observed_to(spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.Timestamp:
+    if spec.cohort.observed_to is None:
+        return as_of
+    return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC"))
+
+
+def _judged(judging: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
+    judged = judging[["account_id", "as_of", "segment", "churned", "arr"]].reset_index(drop=True)
+    health = card.health(judging)
+    judged["health"] = health
+    judged["band"] = card.bands.band(health)
+    judged["coverage"] = card.coverage(judging)
+    judged["p_card"] = card.churn_probability(judging)
+    return judged
+
+
+def _hand_made(learning: pd.DataFrame, judging: pd.DataFrame, spec: ScorecardSpec) -> NDArray[np.float64]:
+    health = hand_made_health(learning, spec.baseline)
+    return hand_made_probability(health, learning["churned"], hand_made_health(judging, spec.baseline))
+
+
+def _champion(registry: Registry, card: str) -> Scorecard | None:
+    champions = [version for version in registry.versions(card) if version.is_champion]
+    return registry.load(champions[0]) if champions else None
+
+
+def _challenger(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> ChallengerFit:
+    columns = measure_columns(learning, spec)
+    if learning["segment"].nunique() > 1:
+        columns.append("segment")
+    return fit_challenger(
+        learning[columns], learning["churned"], learning["account_id"], spec=spec.challenger,
+        random_state=spec.learning.random_state, journal=journal,
+    )  # fmt: skip
+
+
+def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> TrainingContext:
+    churned = learning[learning["churned"] == 1]
+    return TrainingContext(
+        rows=len(learning), accounts=learning["account_id"].nunique(), churned_rows=len(churned),
+        churned_accounts=churned["account_id"].nunique(), split=found.sentence, treated=training.treated,
+        immature=training.immature,
+    )  # fmt: skip
+
+
+def _params(
+    spec: ScorecardSpec, path: Path, training: TrainingSet, challenger: ChallengerFit | None
+) -> dict[str, str | int | float]:
+    params: dict[str, str | int | float] = {
+        "churnfit_version": __version__,
+        "spec_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "snapshot_sha256": training.sha256,
+        "rows": len(training.rows),
+        "horizon_days": spec.cohort.horizon_days,
+        "random_state": spec.learning.random_state,
+    }
+    if challenger is not None:
+        params |= {f"challenger_{name}": value for name, value in challenger.best_params.items()}
+    return params
+
+
+def _metrics(report: EvaluationReport) -> dict[str, float]:
+    found = {}
+    for model, metrics in report.models.items():
+        for name, interval in metrics.items():
+            found[f"{model}.{name}"] = interval.estimate
+            found[f"{model}.{name}.low"] = interval.low
+            found[f"{model}.{name}.high"] = interval.high
+    return found

@@ -1,0 +1,128 @@
+"""A workspace: the folder with `churnfit.toml`, and where its specs, stores and scores lie.
+
+Order of precedence: environment (``CHURNFIT_TRACKING_URI``, ``CHURNFIT_DATABASE``), then the file, then the defaults
+below the workspace's own folder. Secrets are given as ``env:NAME`` or ``file:PATH``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from churnfit.cta.store import Store
+from churnfit.errors import SpecError, UsageError
+from churnfit.registry import Registry
+from churnfit.spec import ScorecardSpec, nearest, read_spec, read_toml, spec_error
+
+__all__ = ["FILE_NAME", "Workspace", "find_workspace"]
+
+FILE_NAME = "churnfit.toml"
+
+
+class _File(BaseModel):
+    """`churnfit.toml`: the cards, and where things are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cards: dict[str, str]
+    folder: str = ".churnfit"
+    database: str | None = None
+    tracking_uri: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workspace:
+    """Where one team's cards, stores and scores lie."""
+
+    root: Path
+    folder: Path
+    database: str
+    tracking_uri: str
+    cards: dict[str, Path]
+
+    def card_name(self, given: str | None) -> str:
+        """Return the card a command means: the given one, or the only one.
+
+        Raises
+        ------
+        UsageError
+            CF703 when there are several and none was given, CF504 when the given one is unknown.
+        """
+        if given is None and len(self.cards) == 1:
+            return next(iter(self.cards))
+        known = sorted(self.cards)
+        if given is None:
+            raise UsageError("CF703", where=str(self.root / FILE_NAME), expected="--card, as there are several cards",
+                             came="no --card", fix=f"Give one of {', '.join(known)}.")  # fmt: skip
+        if given not in self.cards:
+            raise UsageError("CF504", where=str(self.root / FILE_NAME), expected=f"one of {', '.join(known)}",
+                             came=f"'{given}'", fix=f"Give a card of this workspace; {nearest(given, known)}.")  # fmt: skip
+        return given
+
+    def spec(self, card: str) -> ScorecardSpec:
+        """Return the card's spec, checked."""
+        spec = read_spec(self.cards[card])
+        if spec.name != card:
+            raise SpecError("CF503", where=str(self.cards[card]), expected=f'name = "{card}", as churnfit.toml says',
+                            came=f'name = "{spec.name}"', fix="Use one name in both files.")  # fmt: skip
+        return spec
+
+    def registry(self) -> Registry:
+        """Return the workspace's versions."""
+        return Registry(self.tracking_uri, self.folder / "artifacts")
+
+    def store(self) -> Store:
+        """Return the workspace's runs and CTAs."""
+        return Store(self.database)
+
+    @property
+    def scores(self) -> Path:
+        """Where scoring runs are published."""
+        return self.folder / "scores"
+
+
+def find_workspace(start: Path) -> Workspace:
+    """Return the workspace of `start`: its own `churnfit.toml`, or that of the nearest folder above.
+
+    Raises
+    ------
+    SpecError
+        CF501 when there is none, CF503 when the file is wrong.
+    """
+    for folder in (start.resolve(), *start.resolve().parents):
+        if (folder / FILE_NAME).is_file():
+            return _read(folder)
+    raise SpecError("CF501", where=str(start), expected=f"{FILE_NAME} here or above", came="none",
+                    fix="`churnfit init` makes a workspace, `churnfit demo` one with data.")  # fmt: skip
+
+
+def _read(root: Path) -> Workspace:
+    path = root / FILE_NAME
+    try:
+        file = _File.model_validate(read_toml(path))
+    except ValidationError as fault:
+        raise spec_error(str(path), fault) from None
+    folder = root / file.folder
+    database = os.environ.get("CHURNFIT_DATABASE") or file.database or f"sqlite:///{folder / 'churnfit.db'}"
+    tracking = os.environ.get("CHURNFIT_TRACKING_URI") or file.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+    return Workspace(
+        root=root, folder=folder, database=_resolved(database), tracking_uri=_resolved(tracking),
+        cards={name: root / where for name, where in file.cards.items()},
+    )  # fmt: skip
+
+
+def _resolved(value: str) -> str:
+    """Return `value`, or what ``env:NAME`` or ``file:PATH`` points at."""
+    kind, _, rest = value.partition(":")
+    found: str | None = value
+    if kind == "env":
+        found = os.environ.get(rest)
+    elif kind == "file":
+        found = Path(rest).read_text(encoding="utf-8").strip() if Path(rest).is_file() else None
+    if not found:
+        raise SpecError("CF507", where=FILE_NAME, expected=f"a secret in {value}", came="nothing there",
+                        fix=f"Set the variable or write the file that {value} names.")  # fmt: skip
+    return found

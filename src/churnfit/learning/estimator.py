@@ -1,0 +1,274 @@
+"""ScorecardClassifier: the learner under scikit-learn's contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from churnfit.errors import DataError, count_and_examples
+from churnfit.learning.bands import relative_cuts
+from churnfit.learning.calibration import earned_slope, matched_intercept
+from churnfit.learning.codes import measure_names, normalised
+from churnfit.learning.rounding import card_lines, segment_offsets
+from churnfit.learning.selection import Cohort, Settings, learn_curves
+from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
+
+__all__ = ["ScorecardClassifier"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A readable health scorecard, learned jointly from labelled rows.
+
+    Parameters
+    ----------
+    shapes : mapping of str to str, optional
+        ``auto`` (default), ``higher_is_better``, ``lower_is_better`` or ``healthy_range`` per measure.
+    max_knots : int, default=5
+        Most knots of a graded curve. More: finer, harder to say aloud.
+    max_levels : int, default=8
+        Most levels of a categorical measure.
+    penalties : sequence of float, default=(0.5, 1, 2, 4, 8, 16)
+        Prices on movement to choose from, in log-likelihood units per logit.
+    folds : int, default=4
+        Cross-validation folds that choose the penalty; rows of one group stay together.
+    min_accounts, min_churned : int, default=60 and 12
+        Below this many groups, or churned groups, ``fit`` refuses.
+    segment_column : str, optional
+        A text column of X that shifts the intercept and earns no points; learned jointly with the points.
+    horizon_days : int, default=90
+        What the label means; written on the card.
+    random_state : int, default=0
+        Deals the folds.
+
+    Attributes
+    ----------
+    card_ : Scorecard
+        The learned value; everything else follows from it.
+    classes_ : ndarray of shape (2,)
+        The second is "churned".
+    out_of_fold_probability_ : ndarray of shape (n_rows,)
+        Churn probability of each training row from folds that did not see it, before rounding.
+    n_features_in_, feature_names_in_
+        As in scikit-learn.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"logins": rng.poisson(5, 400), "tickets": rng.poisson(2, 400)})
+    >>> y = (rng.random(400) < 1 / (1 + np.exp(X["logins"] - 3.0))).astype(int)
+    >>> card = ScorecardClassifier().fit(X, y).card_
+    >>> card.weights["logins"] > 80, card.measures[0].shape
+    (True, 'rising')
+    """
+
+    def __init__(
+        self,
+        shapes: Mapping[str, str] | None = None,
+        *,
+        max_knots: int = 5,
+        max_levels: int = 8,
+        penalties: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+        folds: int = 4,
+        min_accounts: int = 60,
+        min_churned: int = 12,
+        segment_column: str | None = None,
+        horizon_days: int = 90,
+        random_state: int = 0,
+    ) -> None:
+        self.shapes = shapes
+        self.max_knots = max_knots
+        self.max_levels = max_levels
+        self.penalties = penalties
+        self.folds = folds
+        self.min_accounts = min_accounts
+        self.min_churned = min_churned
+        self.segment_column = segment_column
+        self.horizon_days = horizon_days
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: pd.DataFrame | ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        *,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Learn the card.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n_rows, n_measures)
+            A DataFrame may hold text (categories), gaps, and ``<measure>__state`` columns saying why.
+        y : array of shape (n_rows,)
+            Two classes; the greater means churned.
+        sample_weight : array of shape (n_rows,), optional
+            Weight of each row, >= 0.
+        groups : array of shape (n_rows,), optional
+            The account of each row; absent, each row is its own.
+
+        Raises
+        ------
+        DataError
+            CF102 when there is one class, CF103 when there are too few accounts or churners, CF202 for infinite values.
+        """
+        frame = self._table(X, reset=True, y=y)
+        churned = self._labels(y, len(frame))
+        cohort = Cohort(
+            frame=frame,
+            churned=churned,
+            weight=_weights(sample_weight, frame),
+            groups=_accounts(groups, len(frame)),
+        )
+        used = cohort.weight > 0
+        cohort = cohort.take(used)
+        self._refuse_too_little(cohort)
+        curves, out_of_fold = learn_curves(cohort, self._settings())
+        stretch = earned_slope(out_of_fold, cohort.churned, cohort.weight)
+        out_of_fold = stretch * out_of_fold
+        lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
+        offsets = segment_offsets(curves, self.segment_column, stretch=stretch)
+        card = self._bare_card(cohort, lines, slope=stretch * logits_per_point, offsets=offsets)
+        self.card_ = _levelled(card, cohort, self._segment_column(cohort.frame))
+        shift = matched_intercept(out_of_fold, cohort.churned, cohort.weight)
+        self.out_of_fold_probability_ = np.full(len(used), np.nan)
+        self.out_of_fold_probability_[used] = sigmoid(out_of_fold + shift)
+        return self
+
+    def predict_proba(self, X: pd.DataFrame | ArrayLike) -> Floats:
+        """Return P(stayed) and P(churned) of each row, shape (n_rows, 2)."""
+        frame = self._predicting(X)
+        churned = self.card_.probability_of(self.card_.health(frame), self._segment_column(frame))
+        return np.column_stack([1.0 - churned, churned])
+
+    def predict(self, X: pd.DataFrame | ArrayLike) -> NDArray[Any]:
+        """Return the likelier class of each row (n_rows,)."""
+        labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)]
+        return labels
+
+    def decision_function(self, X: pd.DataFrame | ArrayLike) -> Floats:
+        """Return the churn logit of each row (n_rows,)."""
+        churned = np.clip(self.predict_proba(X)[:, 1], 1e-300, 1 - 1e-16)
+        logit: Floats = np.log(churned) - np.log1p(-churned)
+        return logit
+
+    def health(self, X: pd.DataFrame | ArrayLike) -> Floats:
+        """Return the health score of each row, 0–100 (n_rows,)."""
+        return self.card_.health(self._predicting(X))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _settings(self) -> Settings:
+        return Settings(
+            shapes=dict(self.shapes or {}), max_knots=self.max_knots, max_levels=self.max_levels,
+            penalties=tuple(self.penalties), folds=self.folds, random_state=self.random_state,
+        )  # fmt: skip
+
+    def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:
+        """Return X as a DataFrame with named columns, checked as scikit-learn does."""
+        if not isinstance(X, pd.DataFrame):
+            given: dict[str, Any] = {} if y is None else {"y": y}
+            checked = validate_data(self, X, **given, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
+            values = checked[0] if y is not None else checked
+            return pd.DataFrame(values, columns=[f"x{j}" for j in range(values.shape[1])])
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        if not len(X):
+            raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
+        numbers = X.select_dtypes("number")
+        endless = numbers.columns[np.isinf(numbers.to_numpy(dtype=np.float64, na_value=np.nan)).any(axis=0)]
+        if len(endless):
+            raise DataError("CF202", where="X", expected="finite numbers or gaps",
+                            came=f"infinite values in {count_and_examples(endless)}",
+                            fix="A ratio was divided by 0: make it a gap.")  # fmt: skip
+        return normalised(X.reset_index(drop=True))
+
+    def _predicting(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
+        check_is_fitted(self, "card_")
+        return self._table(X, reset=False)
+
+    def _labels(self, y: ArrayLike, n_rows: int) -> Floats:
+        labels = column_or_1d(y, warn=True)
+        check_classification_targets(labels)
+        check_consistent_length(labels, np.empty(n_rows))
+        if type_of_target(labels) == "multiclass" or len(np.unique(labels)) > 2:
+            raise ValueError("Only binary classification is supported. The type of the target is multiclass.")
+        self.classes_ = np.unique(labels)
+        if len(self.classes_) < 2:
+            raise DataError("CF102", where="y", expected="accounts that churned and accounts that stayed (2 classes)",
+                            came=f"1 class, {self.classes_[0]!r}",
+                            fix="Widen the cohort or lengthen the horizon.")  # fmt: skip
+        churned: Floats = (labels == self.classes_[1]).astype(np.float64)
+        return churned
+
+    def _refuse_too_little(self, cohort: Cohort) -> None:
+        accounts = len(np.unique(cohort.groups))
+        lost = len(np.unique(cohort.groups[cohort.churned > 0]))
+        if accounts < self.min_accounts or lost < self.min_churned:
+            raise DataError(
+                "CF103", where="the training cohort",
+                expected=f"at least {self.min_accounts} accounts, {self.min_churned} of them churned",
+                came=f"{accounts} accounts, {lost} of them churned",
+                fix=f"Wait for {max(0, self.min_churned - lost)} more churners, widen the cohort or the horizon.",
+            )  # fmt: skip
+
+    def _segment_column(self, frame: pd.DataFrame) -> pd.Series | None:
+        return frame[self.segment_column] if self.segment_column else None
+
+    def _bare_card(
+        self, cohort: Cohort, lines: tuple[CardMeasure, ...], *, slope: float, offsets: tuple[tuple[str, float], ...]
+    ) -> Scorecard:
+        used = {line.name for line in lines} | {self.segment_column}
+        offered = measure_names([str(column) for column in cohort.frame.columns])
+        return Scorecard(
+            name="scorecard", horizon_days=self.horizon_days, measures=lines, intercept=0.0, slope=slope,
+            base_rate=float(np.average(cohort.churned, weights=cohort.weight)),
+            bands=BandCuts(red_below=0.0, green_from=0.0), segment_offsets=offsets,
+            left_out=tuple(sorted(name for name in offered if name not in used)),
+            evidence=Evidence(
+                rows=len(cohort.churned), accounts=len(np.unique(cohort.groups)),
+                churned_rows=int(cohort.churned.sum()),
+            ),
+        )  # fmt: skip
+
+
+def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:
+    """Return the card with the training cohort as reference, its intercept matched, and default bands."""
+    card = card.with_reference(cohort.frame)
+    logit = card.churn_logit(card.health(cohort.frame), segments)
+    card = replace(card, intercept=matched_intercept(logit, cohort.churned, cohort.weight))
+    return replace(card, bands=relative_cuts(card))
+
+
+def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
+    weight: Floats = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
+        bad = weight[~np.isfinite(weight) | (weight < 0)]
+        raise DataError("CF112", where="sample_weight", expected="finite weights >= 0, some above 0",
+                        came=count_and_examples(bad) if len(bad) else "all 0", fix="Drop or mend those rows.")  # fmt: skip
+    return weight
+
+
+def _accounts(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
+    named = np.arange(n_rows) if groups is None else np.asarray(groups)
+    check_consistent_length(named, np.empty(n_rows))
+    return named.astype(str).astype(object)

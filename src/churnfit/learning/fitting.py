@@ -1,0 +1,74 @@
+"""A card from a spec: the estimator run on a labelled snapshot, its lines named, its bands cut by the spec's economics."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from churnfit.learning.bands import economic_cuts
+from churnfit.learning.estimator import ScorecardClassifier
+from churnfit.scorecard.card import Scorecard
+from churnfit.spec import ScorecardSpec
+from churnfit.tables import STATE_SUFFIX
+
+__all__ = ["learn_card", "measure_columns", "typical_value"]
+
+
+def measure_columns(snapshot: pd.DataFrame, spec: ScorecardSpec) -> list[str]:
+    """Return the columns of `snapshot` that hold the spec's measures and their states."""
+    states = [name + STATE_SUFFIX for name in spec.measures]
+    return [*spec.measures, *(name for name in states if name in snapshot and snapshot[name].notna().any())]
+
+
+def typical_value(snapshot: pd.DataFrame, spec: ScorecardSpec) -> float:
+    """Return the median yearly value of the accounts, the spec's default where none is known."""
+    known = snapshot["arr"].dropna()
+    return float(known.median()) if len(known) else spec.bands.default_value
+
+
+def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: str = "") -> Scorecard:
+    """Return the scorecard learned from labelled snapshot rows.
+
+    Parameters
+    ----------
+    training : DataFrame
+        A snapshot with a 0/1 column ``churned``.
+
+    Raises
+    ------
+    DataError
+        As `ScorecardClassifier.fit`: one class, or too few accounts or churners.
+    """
+    columns = measure_columns(training, spec)
+    segmented = training["segment"].nunique() > 1
+    learner = ScorecardClassifier(
+        shapes={name: measure.shape for name, measure in spec.measures.items()},
+        max_knots=spec.learning.max_knots, max_levels=spec.learning.max_levels,
+        penalties=tuple(spec.learning.penalties), folds=spec.learning.folds,
+        segment_column="segment" if segmented else None,
+        horizon_days=spec.cohort.horizon_days, random_state=spec.learning.random_state,
+    )  # fmt: skip
+    learner.fit(training[[*columns, *(["segment"] if segmented else [])]], training["churned"].astype(int),
+                groups=training["account_id"])  # fmt: skip
+    card = _named(learner.card_, spec)
+    evidence = replace(
+        card.evidence, first_as_of=_day(training["as_of"].min()), last_as_of=_day(training["as_of"].max()),
+        snapshot_sha256=snapshot_sha256,
+    )  # fmt: skip
+    return replace(card, evidence=evidence, bands=economic_cuts(card, spec.bands, typical_value(training, spec)))
+
+
+def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:
+    lines = [
+        replace(
+            line, label=spec.label_of(line.name), group=spec.measures[line.name].group,
+            unit=spec.measures[line.name].unit, actionable=spec.measures[line.name].actionable,
+        )
+        for line in card.measures
+    ]  # fmt: skip
+    return replace(card, name=spec.name, measures=tuple(lines))
+
+
+def _day(moment: pd.Timestamp) -> str:
+    return moment.strftime("%Y-%m-%d")

@@ -1,0 +1,122 @@
+"""Whole weights and whole points: the curves as lines of a card.
+
+A curve in churn logits runs from its riskiest to its safest level; that range, as a share of all ranges, is the
+measure's weight. Weights are whole numbers that sum to 100 (largest remainder), points whole numbers within the weight.
+The slope (logits per health point) stays the shrunken one; only the intercept is matched again afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churnfit.learning.curves import CurvePlan
+from churnfit.learning.joint import Curves
+from churnfit.scorecard.card import CardMeasure
+from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped
+
+__all__ = ["card_lines", "segment_offsets", "whole_weights"]
+
+Floats: TypeAlias = NDArray[np.float64]
+ShapeName = Literal["rising", "falling", "peak", "valley", "categories"]
+
+
+def whole_weights(ranges: Floats, total: int = 100) -> NDArray[np.int64]:
+    """Return whole numbers in proportion to `ranges` (n,) that sum to `total`: largest remainders round up.
+
+    Examples
+    --------
+    >>> whole_weights(np.array([1.0, 1.0, 1.0]))
+    array([34, 33, 33])
+    """
+    exact = total * ranges / ranges.sum()
+    weights: NDArray[np.int64] = np.floor(exact + 1e-9).astype(np.int64)
+    short = total - int(weights.sum())
+    weights[np.argsort(weights - exact, kind="stable")[:short]] += 1
+    return weights
+
+
+def segment_offsets(
+    curves: Curves, segment_column: str | None, *, stretch: float
+) -> tuple[tuple[str, float], ...]:
+    """Return each segment's offset on the churn logit, from the curve of the segment column; 0 in the mean row.
+
+    The curve was learned jointly with the points, its steps shrunk like theirs, so segments share strength.
+    """
+    for index, plan in enumerate(curves.plans):
+        if plan.name == segment_column:
+            heights, _ = curves.heights(index)
+            centre = float(curves.mean_increments[plan.name] @ np.diff(heights))
+            pairs = [(v, h - centre) for members, h in zip(plan.levels, heights, strict=True) for v in members]
+            return tuple((value, round(float(stretch * offset), 4)) for value, offset in sorted(pairs))
+    return ()
+
+
+def card_lines(curves: Curves, *, segment_column: str | None = None) -> tuple[tuple[CardMeasure, ...], float]:
+    """Return the card's lines, heaviest first, and the churn logits per health point.
+
+    The segment column earns no points. Measures whose weight rounds to 0 are left out and the rest share the 100 again. `expected_points` is
+    still 0: the card sets it from its reference cohort.
+    """
+    kept = [index for index, plan in enumerate(curves.plans) if plan.name != segment_column]
+    while True:
+        heights = [curves.heights(index) for index in kept]
+        ranges = np.array([np.ptp(np.concatenate(pair)) for pair in heights])
+        if not len(kept) or ranges.sum() <= 0:
+            return (), 1.0
+        weights = whole_weights(ranges)
+        if (weights > 0).all():
+            break
+        kept = [index for index, weight in zip(kept, weights, strict=True) if weight > 0]
+    lines = [
+        _line(curves.plans[index], *pair, weight=int(weight))
+        for index, pair, weight in zip(kept, heights, weights, strict=True)
+    ]
+    lines.sort(key=lambda line: (-line.weight, line.name))
+    return tuple(lines), float(ranges.sum()) / 100.0
+
+
+def _line(plan: CurvePlan, heights: Floats, states: Floats, *, weight: int) -> CardMeasure:
+    riskiest = max(heights.max(), states.max(initial=-np.inf))
+    safest = min(heights.min(), states.min(initial=np.inf))
+    points = np.round(weight * (riskiest - heights) / (riskiest - safest))
+    state_points = np.round(weight * (riskiest - states) / (riskiest - safest))
+    return CardMeasure(
+        name=plan.name, label=plan.name.replace("_", " "), shape=_shape_name(plan, points),
+        curve=_curve(plan, [float(p) for p in points]), expected_points=0.0, whole=plan.whole,
+        missing=tuple((state, float(p)) for state, p in zip(plan.states, state_points, strict=True)),
+    )  # fmt: skip
+
+
+def _curve(plan: CurvePlan, points: Sequence[float]) -> Curve:
+    if plan.levels:
+        pairs = [(value, p) for members, p in zip(plan.levels, points, strict=True) for value in members]
+        pairs.sort(key=lambda pair: (-pair[1], pair[0]))
+        return Categorical(tuple(value for value, _ in pairs), tuple(p for _, p in pairs))
+    if plan.graded:
+        kept = [i for i in range(len(points)) if not _on_the_line(plan.places, points, i)]
+        return Graded(tuple(plan.places[i] for i in kept), tuple(points[i] for i in kept))
+    cuts = [i for i in range(len(plan.places)) if points[i] != points[i + 1]]
+    return Stepped(tuple(plan.places[i] for i in cuts), (points[0], *(points[i + 1] for i in cuts)))
+
+
+def _on_the_line(places: Sequence[float], points: Sequence[float], i: int) -> bool:
+    """Say whether knot i adds nothing: its neighbours' line passes through it."""
+    if i in (0, len(points) - 1):
+        return False
+    share = (places[i] - places[i - 1]) / (places[i + 1] - places[i - 1])
+    return abs(points[i - 1] + share * (points[i + 1] - points[i - 1]) - points[i]) < 1e-9
+
+
+def _shape_name(plan: CurvePlan, points: Floats) -> ShapeName:
+    if plan.levels:
+        return "categories"
+    steps = np.diff(points)
+    if (steps >= 0).all():
+        return "rising"
+    if (steps <= 0).all():
+        return "falling"
+    return "peak" if steps[np.flatnonzero(steps)[0]] > 0 else "valley"

@@ -1,0 +1,303 @@
+"""Versions and the champion, in MLflow: the only module that imports it.
+
+Two registered models per card: ``<card>_candidates``, one version per fit, and ``<card>``, one version per promotion, with
+the alias ``champion``. A version's artifact is the card's JSON (no pickle), named by its SHA-256 and checked on every load.
+What to log is data (`RunRecord`); logging is one loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from churnfit.errors import GateError, IntegrityError, UsageError
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.contract import coerce, input_columns
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+
+__all__ = ["Registry", "RunRecord", "Version"]
+
+_ALIAS = "champion"
+_REFERENCE = re.compile(r"(candidate|version)-(\d+)")
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_UV_AUTO_DETECT": "false",
+    "MLFLOW_LOG_UV_FILES": "false",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """What one fit leaves behind: parameters, metrics, figures and texts by file name."""
+
+    params: Mapping[str, str | int | float]
+    metrics: Mapping[str, float]
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    gates_passed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One registered version of a card; `reference` is how commands name it."""
+
+    card: str
+    kind: str
+    number: int
+    sha256: str
+    run_id: str
+    gates_passed: bool
+    is_champion: bool = False
+    promoted_from: str = ""
+    reason: str = ""
+    created_at: str = ""
+
+    @property
+    def reference(self) -> str:
+        """``candidate-3`` or ``version-2``."""
+        return f"{self.kind}-{self.number}"
+
+
+class Registry:
+    """The versions of every card in one MLflow store.
+
+    Parameters
+    ----------
+    tracking_uri : str
+        ``sqlite:///…`` or the address of an MLflow server.
+    artifacts : Path
+        Where a local store keeps artifacts (a server has its own place).
+    """
+
+    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+        for name, value in _QUIET.items():
+            os.environ.setdefault(name, value)
+        if tracking_uri.startswith("sqlite:///"):
+            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # its INFO lines are not the user's business
+        import mlflow
+
+        self._uri, self._artifacts = tracking_uri, artifacts
+        mlflow.set_tracking_uri(tracking_uri)
+        mlflow.set_registry_uri(tracking_uri)
+        self._client: MlflowClient = mlflow.MlflowClient(tracking_uri, tracking_uri)
+
+    def register(self, card: Scorecard, record: RunRecord) -> Version:
+        """Log the run and register its card as the next candidate."""
+        import mlflow
+
+        with mlflow.start_run(experiment_id=self._experiment(card.name), run_name=f"fit-{card.sha256[:8]}") as run:
+            mlflow.log_params(dict(record.params))
+            mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
+            for name, figure in record.figures.items():
+                mlflow.log_figure(figure, f"figures/{name}.png")
+            for name, text in record.texts.items():
+                mlflow.log_text(text, name)
+            model_uri = self._log_model(card)
+        found = mlflow.register_model(
+            model_uri, _candidates(card.name), tags={"sha256": card.sha256, "gates_passed": str(record.gates_passed)}
+        )
+        self._client.set_terminated(run.info.run_id)
+        return self._version(card.name, "candidate", int(found.version))
+
+    def versions(self, card: str) -> list[Version]:
+        """Return candidates then promoted versions, each oldest first; empty when the card is unknown."""
+        champion = self._champion_number(card)
+        found = []
+        for kind, model in (("candidate", _candidates(card)), ("version", card)):
+            listed = self._client.search_model_versions(f"name='{model}'")
+            for item in sorted(listed, key=lambda item: int(item.version)):
+                number = int(item.version)
+                found.append(_as_version(card, kind, item, is_champion=kind == "version" and number == champion))
+        return found
+
+    def resolve(self, card: str, reference: str) -> Version:
+        """Return the version that ``champion``, ``latest`` (candidate), ``candidate-N`` or ``version-N`` names.
+
+        Raises
+        ------
+        UsageError
+            CF602 when there is none.
+        """
+        if reference == _ALIAS:
+            number = self._champion_number(card)
+            if number is not None:
+                return self._version(card, "version", number)
+            raise UsageError("CF602", where=f"card '{card}'", expected="a champion", came="none yet",
+                             fix="Promote a candidate: churnfit promote --apply.")  # fmt: skip
+        versions = self.versions(card)
+        if reference == "latest":
+            candidates = [version for version in versions if version.kind == "candidate"]
+            if candidates:
+                return candidates[-1]
+        elif _REFERENCE.fullmatch(reference):
+            for version in versions:
+                if version.reference == reference:
+                    return version
+        known = ", ".join(version.reference for version in versions[-6:]) or "none"
+        raise UsageError("CF602", where=f"card '{card}'", expected="champion, latest, candidate-N or version-N",
+                         came=f"'{reference}' (known: {known})", fix="churnfit list shows them; churnfit fit makes one.")  # fmt: skip
+
+    def load(self, version: Version) -> Scorecard:
+        """Return the card of `version`, its bytes checked against the hash it was registered with.
+
+        Raises
+        ------
+        IntegrityError
+            CF601 when the artifact was changed or is gone.
+        """
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        model = _candidates(version.card) if version.kind == "candidate" else version.card
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                local = mlflow.artifacts.download_artifacts(f"models:/{model}/{version.number}", dst_path=folder)
+                [path] = Path(local, "data").glob("*.json")
+                return _checked_card(path, version.sha256)
+            except (MlflowException, OSError, ValueError) as fault:
+                raise IntegrityError("CF601", where=f"{version.card} {version.reference}", expected="its scorecard JSON",
+                                     came=str(fault)[:200], fix="Restore the artifact store, or refit.") from fault  # fmt: skip
+
+    def promote(self, candidate: Version, *, reason: str) -> Version:
+        """Make `candidate` the champion: copy it to the production model and move the alias.
+
+        Raises
+        ------
+        GateError
+            CF606 when its gates did not pass.
+        """
+        if not candidate.gates_passed:
+            raise GateError("CF606", where=f"{candidate.card} {candidate.reference}", expected="every gate passed",
+                            came="a gate that said no", fix="churnfit show names it; refit, or change the limit in the spec.")  # fmt: skip
+        self.load(candidate)
+        before = self._champion_number(candidate.card)
+        self._make_model(candidate.card)
+        copied = self._client.copy_model_version(
+            f"models:/{_candidates(candidate.card)}/{candidate.number}", candidate.card
+        )
+        number = int(copied.version)
+        tags = {"promoted_from": candidate.reference, "reason": reason, "replaced": str(before or "")}
+        for name, value in tags.items():
+            self._client.set_model_version_tag(candidate.card, str(number), name, value)
+        self._client.set_registered_model_alias(candidate.card, _ALIAS, str(number))
+        return self._version(candidate.card, "version", number)
+
+    def rollback(self, card: str) -> Version:
+        """Make the version that the champion replaced the champion again.
+
+        Raises
+        ------
+        UsageError
+            CF607 when the champion replaced nothing.
+        """
+        champion = self.resolve(card, _ALIAS)
+        tags = self._client.get_model_version(card, str(champion.number)).tags
+        if not tags.get("replaced"):
+            raise UsageError("CF607", where=f"card '{card}'", expected="an earlier champion",
+                             came=f"{champion.reference} is the first", fix="Promote another candidate instead.")  # fmt: skip
+        earlier = self._version(card, "version", int(tags["replaced"]))
+        self.load(earlier)
+        self._client.set_registered_model_alias(card, _ALIAS, str(earlier.number))
+        return self._version(card, "version", earlier.number)
+
+    def text(self, version: Version, name: str) -> str:
+        """Return a text that was logged with the version's run."""
+        import mlflow
+
+        text: str = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}")
+        return text
+
+    def _experiment(self, card: str) -> str:
+        found = self._client.get_experiment_by_name(card)
+        if found is not None:
+            return str(found.experiment_id)
+        local = self._uri.startswith("sqlite:")
+        place = (self._artifacts / card).resolve().as_uri() if local else None
+        return str(self._client.create_experiment(card, artifact_location=place))
+
+    def _log_model(self, card: Scorecard) -> str:
+        import mlflow
+        from mlflow.models import ModelSignature
+        from mlflow.types import ColSpec, Schema
+
+        inputs: Any = [ColSpec(kind, name, required=need) for name, (kind, need) in input_columns(card).items()]
+        outputs = Schema([ColSpec("double", "health"), ColSpec("double", "churn_probability"), ColSpec("string", "band")])
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"scorecard-{card.sha256}.json")
+            path.write_text(card.to_json(), encoding="utf-8")
+            logged = mlflow.pyfunc.log_model(
+                name="scorecard", loader_module="churnfit.registry", data_path=str(path),
+                signature=ModelSignature(Schema(inputs), outputs), pip_requirements=["churnfit"],
+                metadata={"sha256": card.sha256}, model_type="scorecard",
+            )  # fmt: skip
+        return str(logged.model_uri)
+
+    def _make_model(self, name: str) -> None:
+        if not self._client.search_registered_models(f"name='{name}'"):
+            self._client.create_registered_model(name)
+
+    def _champion_number(self, card: str) -> int | None:
+        listed = self._client.search_registered_models(f"name='{card}'")
+        alias = listed[0].aliases.get(_ALIAS) if listed else None
+        return None if alias is None else int(alias)
+
+    def _version(self, card: str, kind: str, number: int) -> Version:
+        item = self._client.get_model_version(_candidates(card) if kind == "candidate" else card, str(number))
+        return _as_version(card, kind, item, is_champion=kind == "version" and number == self._champion_number(card))
+
+
+def _candidates(card: str) -> str:
+    return f"{card}_candidates"
+
+
+def _as_version(card: str, kind: str, item: Any, *, is_champion: bool) -> Version:
+    created = pd.Timestamp(int(item.creation_timestamp), unit="ms", tz="UTC")
+    return Version(
+        card=card, kind=kind, number=int(item.version), sha256=item.tags.get("sha256", ""), run_id=str(item.run_id or ""),
+        gates_passed=item.tags.get("gates_passed") == "True", is_champion=is_champion,
+        promoted_from=item.tags.get("promoted_from", ""), reason=item.tags.get("reason", ""),
+        created_at=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )  # fmt: skip
+
+
+def _checked_card(path: Path, sha256: str) -> Scorecard:
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != sha256:
+        raise IntegrityError("CF601", where=path.name, expected=f"SHA-256 {sha256[:16]}…", came=f"{found[:16]}…",
+                             fix="Somebody changed the artifact: roll back, or refit.")  # fmt: skip
+    return Scorecard.from_json(path.read_text(encoding="utf-8"))
+
+
+class _Model:
+    """What MLflow's pyfunc calls: a snapshot in, health, churn probability and band out."""
+
+    def __init__(self, card: Scorecard) -> None:
+        self.card = card
+
+    def predict(self, snapshot: pd.DataFrame, params: Mapping[str, object] | None = None) -> pd.DataFrame:
+        """Return health, churn_probability and band of each row."""
+        frame = coerce(self.card, snapshot)
+        health = self.card.health(frame)
+        probability = self.card.probability_of(health, frame.get("segment"))
+        columns = {"health": health, "churn_probability": probability, "band": self.card.bands.band(health)}
+        return pd.DataFrame(columns, index=snapshot.index)
+
+
+def _load_pyfunc(path: str) -> _Model:
+    """Return the model in `path` (called by MLflow); the file's name holds the hash of its content."""
+    file = Path(path)
+    return _Model(_checked_card(file, file.stem.removeprefix("scorecard-")))

@@ -1,0 +1,302 @@
+"""The scorecard: a frozen value that turns measures into points, health, churn probability and band.
+
+For measure j with value x_j, or a state that says why it is missing::
+
+    health(x) = Σ_j points_j(x_j),   min points_j = 0,   weight_j = max points_j,   Σ_j weight_j = 100
+    logit P(churn within the horizon | x) = intercept + offset_segment − slope · health,   slope > 0
+
+A card is JSON (never pickle), content-hashed, and byte-identical for identical inputs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churnfit.errors import DataError, IntegrityError
+from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid
+from churnfit.spec import nearest
+from churnfit.tables import STATE_SUFFIX
+
+__all__ = ["SCHEMA_VERSION", "Band", "BandCuts", "CardMeasure", "Evidence", "Scorecard", "sigmoid"]
+
+Floats: TypeAlias = NDArray[np.float64]
+Band = Literal["red", "amber", "green"]
+
+SCHEMA_VERSION = 1
+_CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
+    "graded": Graded,
+    "stepped": Stepped,
+    "categorical": Categorical,
+}
+_KNOWN_STATES = frozenset({"never"})  # states that are a fact about the account, not a gap in the data
+_INAPPLICABLE = frozenset({"not_due", "not_applicable"})  # states that no data could fill
+
+
+def sigmoid(logit: Floats) -> Floats:
+    """Return 1 / (1 + exp(−logit)), elementwise, without overflow."""
+    odds = np.exp(-np.abs(logit))
+    probability: Floats = np.where(logit >= 0, 1.0 / (1.0 + odds), odds / (1.0 + odds))
+    return probability
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardMeasure:
+    """One line of the card.
+
+    `missing` gives points for each state seen in training; `expected_points` is the mean over the reference cohort,
+    from which reasons are measured and which stands in for values and states never seen. `whole` says that
+    all values seen were whole numbers.
+    """
+
+    name: str
+    label: str
+    group: str = ""
+    unit: str = ""
+    shape: Literal["rising", "falling", "peak", "valley", "categories"]
+    curve: Curve
+    missing: tuple[tuple[str, float], ...] = ()
+    expected_points: float
+    whole: bool = False
+    actionable: bool = True
+
+    @property
+    def weight(self) -> float:
+        """The most points the measure can add."""
+        return max((*self.curve.levels, *(points for _, points in self.missing)))
+
+    def points(self, values: pd.Series, states: pd.Series | None = None) -> Floats:
+        """Return the points of each row (n,); never NaN."""
+        given: Any
+        if isinstance(self.curve, Categorical):
+            given = _as_text(values)
+        else:
+            given = _as_numbers(values)
+        points = self.curve.at(given)
+        gone = pd.isna(given)
+        unseen = np.isnan(points)
+        points[unseen] = float(on_grid(np.array([self.expected_points]))[0])
+        if gone.any():
+            state = _state_texts(states, len(points))
+            for name, value in self.missing:
+                points[gone & (state == name)] = value
+        return points
+
+
+def _as_numbers(values: pd.Series) -> Floats:
+    try:
+        return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as fault:
+        raise DataError("CF212", where=f"measure '{values.name}'", expected="numbers", came=str(fault),
+                        fix="Map text to numbers in the source, or refit with it as a category.") from fault  # fmt: skip
+
+
+def _as_text(values: pd.Series) -> NDArray[np.object_]:
+    filled = values.notna()
+    return values.where(filled).astype(str).astype(object).where(filled, None).to_numpy(dtype=object)
+
+
+def _state_texts(states: pd.Series | None, n_rows: int) -> NDArray[np.object_]:
+    if states is None:
+        return np.full(n_rows, "missing", dtype=object)
+    return states.astype(object).where(states.notna(), "missing").to_numpy(dtype=object)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandCuts:
+    """Health below `red_below` is red, below `green_from` amber, from there on green."""
+
+    red_below: float
+    green_from: float
+
+    def __post_init__(self) -> None:
+        if not self.red_below <= self.green_from:
+            raise ValueError("red_below must not exceed green_from")
+
+    def band(self, health: Floats) -> NDArray[np.object_]:
+        """Return the band of each health score (n,)."""
+        amber_or_green = np.where(health < self.green_from, "amber", "green")
+        return np.where(health < self.red_below, "red", amber_or_green).astype(object)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What the card was learned from."""
+
+    rows: int
+    accounts: int
+    churned_rows: int
+    first_as_of: str = ""
+    last_as_of: str = ""
+    snapshot_sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorecard:
+    """Everything that was learned, as one frozen value.
+
+    Parameters
+    ----------
+    measures : tuple of CardMeasure
+        Heaviest first; weights sum to 100 (or there are none: no evidence).
+    intercept, slope : float
+        Of the churn logit; `slope` in logits per health point, > 0.
+    segment_offsets : tuple of (str, float)
+        Added to the intercept for accounts of that segment; other segments get 0.
+    left_out : tuple of str
+        Measures offered and found without evidence.
+    """
+
+    name: str
+    horizon_days: int
+    measures: tuple[CardMeasure, ...]
+    intercept: float
+    slope: float
+    base_rate: float
+    bands: BandCuts
+    evidence: Evidence
+    segment_offsets: tuple[tuple[str, float], ...] = ()
+    left_out: tuple[str, ...] = ()
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each measure, heaviest first; the values sum to 100."""
+        return {measure.name: measure.weight for measure in self.measures}
+
+    @property
+    def expected_health(self) -> float:
+        """Mean health of the reference cohort: the base that reasons start from."""
+        return float(sum(measure.expected_points for measure in self.measures))
+
+    def measure(self, name: str) -> CardMeasure:
+        """Return the line called `name`; KeyError when the card has none."""
+        return {measure.name: measure for measure in self.measures}[name]
+
+    def points(self, snapshot: pd.DataFrame) -> pd.DataFrame:
+        """Return the points of each row and measure.
+
+        Parameters
+        ----------
+        snapshot : DataFrame
+            One column per measure, and where there is one, ``<measure>__state``; other columns are ignored.
+
+        Returns
+        -------
+        DataFrame of shape (n_rows, n_measures)
+            Same index; columns in the card's order.
+
+        Raises
+        ------
+        DataError
+            CF217 when a measure is missing from `snapshot`, CF212 when it holds text instead of numbers.
+        """
+        columns = {}
+        for measure in self.measures:
+            if measure.name not in snapshot:
+                raise DataError("CF217", where="snapshot", expected=f"a column '{measure.name}'", came="none",
+                                fix=f"Add it; {nearest(measure.name, [str(c) for c in snapshot.columns])}.")  # fmt: skip
+            states = snapshot.get(measure.name + STATE_SUFFIX)
+            columns[measure.name] = measure.points(snapshot[measure.name], states)
+        return pd.DataFrame(columns, index=snapshot.index)
+
+    def health(self, snapshot: pd.DataFrame) -> Floats:
+        """Return health, 0–100, higher is better (n_rows,)."""
+        total: Floats = self.points(snapshot).to_numpy(dtype=np.float64).sum(axis=1)
+        return total
+
+    def churn_probability(self, snapshot: pd.DataFrame) -> Floats:
+        """Return the calibrated probability of churn within the horizon (n_rows,)."""
+        return self.probability_of(self.health(snapshot), snapshot.get("segment"))
+
+    def probability_of(self, health: Floats, segments: pd.Series | None = None) -> Floats:
+        """Return the churn probability that goes with `health` (n,) in `segments` (n,)."""
+        return sigmoid(self.churn_logit(health, segments))
+
+    def churn_logit(self, health: Floats, segments: pd.Series | None = None) -> Floats:
+        """Return the churn logit that goes with `health` (n,) in `segments` (n,)."""
+        offset: Floats | float = 0.0
+        if segments is not None and self.segment_offsets:
+            table = dict(self.segment_offsets)
+            offset = np.array([table.get(segment, 0.0) for segment in segments], dtype=np.float64)
+        return self.intercept + offset - self.slope * health
+
+    def coverage(self, snapshot: pd.DataFrame) -> Floats:
+        """Return the share of applicable weight that is backed by data, 0–1 (n_rows,).
+
+        A state that is itself known ("never happened") counts as data; measures that cannot apply yet leave the
+        denominator.
+        """
+        backed = np.zeros(len(snapshot))
+        applicable = np.zeros(len(snapshot))
+        for measure in self.measures:
+            gone = snapshot[measure.name].isna().to_numpy()
+            state = _state_texts(snapshot.get(measure.name + STATE_SUFFIX), len(snapshot))
+            known = ~gone | np.isin(state, list(_KNOWN_STATES))
+            applies = ~gone | ~np.isin(state, list(_INAPPLICABLE))
+            backed += measure.weight * known
+            applicable += measure.weight * applies
+        return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)
+
+    def with_reference(self, snapshot: pd.DataFrame) -> Scorecard:
+        """Return the card with `snapshot` as the cohort that reasons are measured from."""
+        points = self.points(snapshot)
+        moved = [replace(m, expected_points=float(points[m.name].mean())) for m in self.measures]
+        return replace(self, measures=tuple(moved))
+
+    def to_json(self) -> str:
+        """Return canonical JSON: sorted keys, two spaces, a final newline."""
+        document = asdict(self)
+        for given, line in zip(self.measures, document["measures"], strict=True):
+            line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
+        return json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Scorecard:
+        """Return the card written by `to_json`.
+
+        Raises
+        ------
+        IntegrityError
+            CF604 when the JSON was written by a newer churnfit, CF601 when it is not a scorecard.
+        """
+        try:
+            return cls._from_document(json.loads(text))
+        except (KeyError, TypeError, ValueError) as fault:
+            raise IntegrityError("CF601", where="scorecard JSON", expected="a scorecard", came=repr(fault)[:200],
+                                 fix="Fetch the version again from the registry.") from fault  # fmt: skip
+
+    @classmethod
+    def _from_document(cls, document: dict[str, Any]) -> Scorecard:
+        if document["schema_version"] > SCHEMA_VERSION:
+            raise IntegrityError("CF604", where="scorecard JSON", expected=f"schema_version <= {SCHEMA_VERSION}",
+                                 came=str(document["schema_version"]), fix="Upgrade churnfit.")  # fmt: skip
+        lines = []
+        for line in document.pop("measures"):
+            curve = line.pop("curve")
+            form = _CURVES[curve.pop("form")]
+            missing = _pairs(line.pop("missing"))
+            lines.append(CardMeasure(curve=form(**{k: tuple(v) for k, v in curve.items()}), missing=missing, **line))
+        return cls(
+            measures=tuple(lines),
+            bands=BandCuts(**document.pop("bands")),
+            evidence=Evidence(**document.pop("evidence")),
+            segment_offsets=_pairs(document.pop("segment_offsets")),
+            left_out=tuple(document.pop("left_out")),
+            **document,
+        )
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the canonical JSON: the card's identity."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _pairs(given: list[list[Any]]) -> tuple[tuple[str, float], ...]:
+    return tuple((str(pair[0]), float(pair[1])) for pair in given)

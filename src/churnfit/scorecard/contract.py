@@ -1,0 +1,38 @@
+"""What a card asks of a table: its columns, their types, and the one place where types are decided."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.points import Categorical
+from churnfit.tables import STATE_SUFFIX
+
+__all__ = ["coerce", "input_columns"]
+
+
+def input_columns(card: Scorecard) -> dict[str, tuple[str, bool]]:
+    """Return name → (``double`` or ``string``, required) of every column the card reads."""
+    columns: dict[str, tuple[str, bool]] = {}
+    for measure in card.measures:
+        kind = "string" if isinstance(measure.curve, Categorical) else "double"
+        columns[measure.name] = (kind, True)
+        columns[measure.name + STATE_SUFFIX] = ("string", False)
+    columns["segment"] = ("string", False)
+    return columns
+
+
+def coerce(card: Scorecard, frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the card's columns of `frame`, numbers as float64 and text as str, gaps kept; absent optional ones left out."""
+    coerced = {}
+    for name, (kind, _) in input_columns(card).items():
+        if name not in frame:
+            continue
+        column = frame[name]
+        if kind == "double":
+            coerced[name] = pd.Series(pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan), index=column.index)
+        else:
+            text = column.astype(str).astype(object).where(column.notna().to_numpy(), None)
+            coerced[name] = pd.Series(text, index=column.index)
+    return pd.DataFrame(coerced, index=frame.index)

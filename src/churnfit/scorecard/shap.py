@@ -1,0 +1,147 @@
+"""Reasons: exact SHAP values of the card, in health points, and the SHAP summary plot of the challenger.
+
+For an additive card the SHAP value of measure j is ``points_j(x) − E[points_j]`` over the reference cohort, whatever
+the correlations between measures. The values of a row sum to ``health − expected health``.
+
+References
+----------
+Lundberg and Lee (2017), "A unified approach to interpreting model predictions", corollary 1 (linear SHAP).
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.thresholds import band_of_value
+from churnfit.scorecard.words import healthy_words, value_words
+from churnfit.tables import STATE_SUFFIX
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["reason_sentence", "reasons", "shap_values", "summary_figure"]
+
+
+def shap_values(card: Scorecard, points: pd.DataFrame) -> pd.DataFrame:
+    """Return the SHAP values in health points, same shape as `points` (n_rows, n_measures)."""
+    expected = np.array([measure.expected_points for measure in card.measures])
+    return points - expected
+
+
+def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
+    """Return every reason of every row, worst first.
+
+    Parameters
+    ----------
+    snapshot : DataFrame
+        ``account_id``, ``as_of``, the measures and their states.
+
+    Returns
+    -------
+    DataFrame
+        Key account_id, as_of, measure; columns rank (1: takes most health), health_points (SHAP, negative is bad),
+        probability_points (its share of the change in churn probability; sums to the difference from the
+        reference's), band, actionable, words. Rows ordered by account_id, as_of, rank.
+    """
+    values = shap_values(card, card.points(snapshot)).to_numpy()
+    shares = _probability_shares(card, values, snapshot)
+    order = np.argsort(values, axis=1, kind="stable")
+    frames = []
+    for rank in range(values.shape[1]):
+        picked = order[:, rank]
+        rows = np.arange(len(values))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "account_id": snapshot["account_id"].to_numpy(),
+                    "as_of": snapshot["as_of"].array,
+                    "rank": rank + 1,
+                    "measure": np.array([m.name for m in card.measures], dtype=object)[picked],
+                    "health_points": values[rows, picked],
+                    "probability_points": shares[rows, picked],
+                }
+            )
+        )
+    if not frames:
+        return pd.DataFrame(columns=["account_id", "as_of", "rank", "measure", "health_points", "probability_points"])
+    long = pd.concat(frames, ignore_index=True)
+    return long.sort_values(["account_id", "as_of", "rank"], ignore_index=True)
+
+
+def _probability_shares(card: Scorecard, values: NDArray[np.float64], snapshot: pd.DataFrame) -> NDArray[np.float64]:
+    """Split each row's distance in probability from the reference in proportion to its health points.
+
+    The path from the reference to the row is straight in the logit, so each measure's share of the probability
+    is its share of the logit (Aumann–Shapley); the shares sum to the distance.
+    """
+    segments = snapshot.get("segment")
+    total = values.sum(axis=1)
+    reference = card.probability_of(np.full(len(values), card.expected_health), segments)
+    distance = card.probability_of(card.expected_health + total, segments) - reference
+    slope_there = -card.slope * reference * (1 - reference)
+    per_point = np.divide(distance, total, out=slope_there.copy(), where=np.abs(total) > 1e-9)
+    shares: NDArray[np.float64] = values * per_point[:, np.newaxis]
+    return shares
+
+
+def reason_sentence(card: Scorecard, name: str, row: pd.Series, peers: float | None = None) -> str:
+    """Return one reason in words: value, threshold and target, position among peers.
+
+    Parameters
+    ----------
+    name : str
+        A measure of the card.
+    row : Series
+        The account's row of the snapshot.
+    peers : float, optional
+        Median of the measure among accounts of the same run.
+    """
+    measure = card.measure(name)
+    state = row.get(name + STATE_SUFFIX)
+    value = row[name]
+    said = f"{measure.label}: {value_words(measure, value, None if pd.isna(state) else str(state))}"
+    states = None if pd.isna(state) else pd.Series([state])
+    points = float(measure.points(pd.Series([value], name=name), states)[0])
+    band = band_of_value(card, measure, points)
+    parts = [said, f"healthy {healthy_words(card, measure)}"]
+    if peers is not None and np.isfinite(peers):
+        parts.append(f"peers' median {value_words(measure, peers, None)}")
+    parts.append(f"{band}, {points - measure.expected_points:+.1f} health points")
+    return "; ".join(parts)
+
+
+def _as_numbers(column: pd.Series) -> NDArray[np.float64]:
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return pd.factorize(column, sort=True)[0].astype(np.float64)
+
+
+def summary_figure(contributions: NDArray[np.float64], design: pd.DataFrame) -> Figure:
+    """Return SHAP's beeswarm of a challenger's contributions.
+
+    Parameters
+    ----------
+    contributions : ndarray of shape (n_rows, n_columns)
+        TreeSHAP values in churn logits.
+    design : DataFrame of shape (n_rows, n_columns)
+        The values they belong to; text columns are shown by their order.
+    """
+    import matplotlib as mpl
+    import shap
+    from matplotlib.figure import Figure
+
+    shown = np.column_stack([_as_numbers(design[name]) for name in design.columns])
+    explanation = shap.Explanation(values=contributions, data=shown, feature_names=[str(c) for c in design.columns])
+    with mpl.rc_context({"backend": "Agg"}):
+        axes = shap.plots.beeswarm(explanation, max_display=15, show=False, plot_size=(8, 5))
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)  # noqa: S101 - narrows matplotlib's return type
+    axes.set_xlabel("SHAP value (churn logits): right raises the risk")
+    figure.savefig(io.BytesIO(), format="png")  # draws now, while the backend is Agg
+    return figure

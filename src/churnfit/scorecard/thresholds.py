@@ -1,0 +1,108 @@
+"""Where each measure turns from red to amber to green.
+
+A value's own risk is the churn probability of an account that is average in everything else. The measure is
+*green* where that risk is at most the base rate, *red* where it is at least half as much again, amber between. The
+thresholds follow from the points and the base rate; nothing is typed in.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from churnfit.scorecard.card import Band, CardMeasure, Scorecard
+from churnfit.scorecard.points import Categorical, Graded
+
+__all__ = ["RED_RISK", "ValueBand", "band_of_value", "points_needed", "value_bands"]
+
+RED_RISK = 1.5  # "half as likely again": the smallest difference that people act on in one measure alone
+_TIE = 0.5 / 1024  # half a grain: points nearer than this are the same points
+
+
+@dataclass(frozen=True)
+class ValueBand:
+    """A half-open run of values [low, high) of one colour; infinite ends are open. Or one category."""
+
+    low: float
+    high: float
+    band: Band
+    category: str = ""
+
+
+def points_needed(card: Scorecard, measure: CardMeasure) -> tuple[float, float]:
+    """Return the points from which `measure` is green, and from which it is at least amber."""
+    red_rate = min(RED_RISK * card.base_rate, (1 + card.base_rate) / 2)  # stay below 1 for high base rates
+    extra_logit = math.log(red_rate / (1 - red_rate)) - math.log(card.base_rate / (1 - card.base_rate))
+    return measure.expected_points, measure.expected_points - extra_logit / card.slope
+
+
+def band_of_value(card: Scorecard, measure: CardMeasure, points: float) -> Band:
+    """Return the colour of a value (or state) of `measure` that earns `points`."""
+    green, amber = points_needed(card, measure)
+    if points >= green - _TIE:
+        return "green"
+    return "amber" if points > amber + _TIE else "red"
+
+
+def value_bands(card: Scorecard, measure: CardMeasure) -> tuple[ValueBand, ...]:
+    """Return the coloured runs of `measure`'s values, in rising order (categories: in the curve's order)."""
+    curve = measure.curve
+    if isinstance(curve, Categorical):
+        return tuple(
+            ValueBand(math.nan, math.nan, band_of_value(card, measure, points), category=value)
+            for value, points in zip(curve.values, curve.points, strict=True)
+        )
+    edges = _edges(card, measure)
+    runs: list[ValueBand] = []
+    for low, high in zip(edges, edges[1:], strict=False):
+        inside = _inside(low, high)
+        band = band_of_value(card, measure, float(curve.at(np.array([inside]))[0]))
+        if runs and runs[-1].band == band:
+            runs[-1] = ValueBand(runs[-1].low, high, band)
+        else:
+            runs.append(ValueBand(low, high, band))
+    return tuple(runs)
+
+
+def _edges(card: Scorecard, measure: CardMeasure) -> list[float]:
+    """Return −inf, every value where the colour may change, inf."""
+    curve = measure.curve
+    assert not isinstance(curve, Categorical)  # noqa: S101 - narrows the type; categories have no edges
+    inner: set[float] = set()
+    if isinstance(curve, Graded):
+        for level in points_needed(card, measure):
+            inner.update(_crossings(curve, level))
+        if measure.whole:
+            inner = {float(math.ceil(edge - 1e-9)) for edge in inner}
+    else:
+        inner.update(curve.cuts)
+    return [-math.inf, *sorted(inner), math.inf]
+
+
+def _crossings(curve: Graded, level: float) -> list[float]:
+    found = []
+    for (x0, x1), (p0, p1) in zip(
+        zip(curve.knots, curve.knots[1:], strict=False), zip(curve.points, curve.points[1:], strict=False), strict=True
+    ):
+        if (p0 - level) * (p1 - level) < 0:
+            found.append(_shortened(x0 + (x1 - x0) * (level - p0) / (p1 - p0), x1 - x0))
+        elif p0 == level:
+            found.append(x0)
+    return found
+
+
+def _shortened(value: float, span: float) -> float:
+    """Return `value` with no more digits than a hundredth of `span` needs."""
+    return round(value, max(0, 2 - math.floor(math.log10(span))))
+
+
+def _inside(low: float, high: float) -> float:
+    if math.isinf(low) and math.isinf(high):
+        return 0.0
+    if math.isinf(low):
+        return high - 1.0
+    if math.isinf(high):
+        return low + 1.0
+    return (low + high) / 2

@@ -1,0 +1,1 @@
+"""The champion applied: scores and reasons of every account on one date."""

@@ -1,0 +1,117 @@
+"""Scores and reasons of one snapshot under one card, and the append-only files they are published in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from churnfit.errors import IntegrityError
+from churnfit.parquet import read_parquet, write_parquet
+from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.shap import reason_sentence, reasons
+
+__all__ = ["ScoredRun", "publish", "published_reasons", "run_folder", "run_key", "score", "words_of"]
+
+_CONTEXT = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredRun:
+    """One date under one card.
+
+    `scores`: key account_id, as_of; segment, stage_day, owner, arr, health, churn_probability, band, coverage and
+    ``points_<measure>``. `reasons`: key account_id, as_of, measure; rank, health_points, probability_points.
+    `snapshot`: the measures they were computed from.
+    """
+
+    key: str
+    scores: pd.DataFrame
+    reasons: pd.DataFrame
+    snapshot: pd.DataFrame
+
+
+def run_key(card: Scorecard, snapshot_sha256: str, as_of: pd.Timestamp) -> str:
+    """Return the content key of a run: same date, card and knowledge, same key."""
+    text = f"{as_of.isoformat()}|{card.sha256}|{snapshot_sha256}"
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def score(card: Scorecard, snapshot: pd.DataFrame, *, key: str) -> ScoredRun:
+    """Return the scores and reasons of every row of `snapshot`, in its order."""
+    points = card.points(snapshot)
+    health = points.to_numpy().sum(axis=1)
+    scores = snapshot[list(_CONTEXT)].copy()
+    scores["health"] = health
+    scores["churn_probability"] = card.probability_of(health, snapshot["segment"])
+    scores["band"] = card.bands.band(health)
+    scores["coverage"] = card.coverage(snapshot)
+    scores = pd.concat([scores, points.add_prefix("points_")], axis=1)
+    return ScoredRun(key=key, scores=scores, reasons=reasons(card, snapshot), snapshot=snapshot)
+
+
+def words_of(card: Scorecard, run: ScoredRun, account_ids: list[str], *, top: int = 3) -> dict[str, list[str]]:
+    """Return each account's `top` reasons that cost health, in words, worst first.
+
+    Peers are the accounts of the same segment in the same run.
+    """
+    wanted = run.reasons[run.reasons["account_id"].isin(account_ids) & (run.reasons["health_points"] < 0)]
+    wanted = wanted[wanted["rank"] <= top]
+    rows = run.snapshot.set_index("account_id")
+    numeric = [m.name for m in card.measures if pd.api.types.is_numeric_dtype(run.snapshot[m.name])]
+    medians = run.snapshot.groupby("segment", dropna=False)[numeric].median()
+    said: dict[str, list[str]] = {account_id: [] for account_id in account_ids}
+    for account_id, name in zip(wanted["account_id"], wanted["measure"], strict=True):
+        row = rows.loc[account_id]
+        peers = float(medians.loc[row["segment"], name]) if name in numeric and pd.notna(row["segment"]) else None
+        said[account_id].append(reason_sentence(card, name, row, peers))
+    return said
+
+
+def run_folder(root: Path, card: str, as_of: pd.Timestamp, key: str) -> Path:
+    """Return where a run's files lie: ``<root>/<card>/as_of=YYYY-MM-DD/run=<key>``."""
+    return root / card / f"as_of={as_of:%Y-%m-%d}" / f"run={key}"
+
+
+def publish(run: ScoredRun, folder: Path) -> None:
+    """Write the run's files into `folder`; a run that is there already must be the same.
+
+    Raises
+    ------
+    IntegrityError
+        CF704 when other scores lie under the same key.
+    """
+    scores_file = folder / "scores.parquet"
+    if scores_file.exists():
+        there = read_parquet(scores_file)
+        if not there.drop(columns="as_of").equals(_stored(run.scores).drop(columns="as_of")):
+            raise IntegrityError("CF704", where=str(scores_file), expected="the scores of this run's key",
+                                 came="other scores", fix="Somebody edited the file: move it away and run again.")  # fmt: skip
+        return
+    write_parquet(run.snapshot, folder / "snapshot.parquet")
+    write_parquet(run.reasons, folder / "reasons.parquet")
+    write_parquet(run.scores, scores_file)
+
+
+def published_reasons(folder: Path, account_id: str) -> tuple[pd.Series, pd.DataFrame, pd.Series] | None:
+    """Return the score, the reasons and the snapshot row of one account in a published run; None when it has none."""
+    scores = read_parquet(folder / "scores.parquet")
+    mine = scores[scores["account_id"] == account_id]
+    if mine.empty:
+        return None
+    found = read_parquet(folder / "reasons.parquet")
+    snapshot = read_parquet(folder / "snapshot.parquet")
+    row = snapshot[snapshot["account_id"] == account_id].iloc[0]
+    return mine.iloc[0], found[found["account_id"] == account_id], row
+
+
+def _stored(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return `scores` with the types a Parquet round trip gives them."""
+    import io
+
+    buffer = io.BytesIO()
+    scores.drop(columns="as_of").to_parquet(buffer)
+    buffer.seek(0)
+    return pd.read_parquet(buffer).assign(as_of=scores["as_of"])

@@ -1,0 +1,128 @@
+"""Labels by hand: started on day 0, as_of on day 10, horizon 20 days, so churn counts in (day 10, day 30]."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.history.tiny_world import accounts_of, at, events_of, opened, spec_of
+
+from churnfit.errors import DataError
+from churnfit.history.cohort import landmark_grid
+from churnfit.history.labels import labels, ledger
+from churnfit.history.sources import open_sources
+
+MEASURES = {"logins": {"aggregate": "count", "kinds": ["login"]}}
+EVENTS = events_of(("A", 1, "login"))
+
+
+def label_of(root: Path, account: dict[str, Any], *, observed_to: float = 100, lag: int = 0) -> pd.Series:
+    """Return the label row of one account."""
+    spec = spec_of(MEASURES, cohort={"landmark_days": [10], "horizon_days": 20, "reporting_lag_days": lag})
+    with opened(root, spec, accounts=accounts_of({"account_id": "A"} | account), events=EVENTS) as con:
+        return labels(con, spec, landmark_grid(con, spec), observed_to=at(observed_to)).iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("account", "status", "churned"),
+    [
+        ({}, "matured", 0),
+        ({"churned_at": at(10.001)}, "matured", 1),
+        ({"churned_at": at(30)}, "matured", 1),  # the horizon's last moment counts
+        ({"churned_at": at(30.001)}, "matured", 0),
+        ({"churned_at": at(10)}, "excluded", None),
+        ({"churned_at": at(-3)}, "excluded", None),
+        ({"observed_until": at(30)}, "matured", 0),
+        ({"observed_until": at(29)}, "immature", None),
+        ({"observed_until": at(29), "churned_at": at(15)}, "immature", None),  # as if it had stayed
+        ({"observed_until": at(15), "churned_at": at(15)}, "matured", 1),  # churn ended the observation
+    ],
+)
+def test_status_and_label_of_one_account(
+    tmp_path: Path, account: dict[str, Any], status: str, churned: int | None
+) -> None:
+    """An account is matured, immature or excluded, and only a matured one has a label."""
+    row = label_of(tmp_path, account)
+    assert row["status"] == status
+    assert (None if pd.isna(row["churned"]) else row["churned"]) == churned
+    assert pd.isna(row["reason"]) == (status == "matured")
+    assert row["cohort"] == "2024-01"
+
+
+@pytest.mark.parametrize(
+    ("lag", "observed_to", "status"),
+    [(0, 30, "matured"), (0, 29.9, "immature"), (5, 34, "immature"), (5, 35, "matured")],
+)
+@pytest.mark.parametrize("churned_at", [pd.NaT, at(12)])
+def test_maturing_waits_for_horizon_and_lag_whatever_happened(
+    tmp_path: Path, lag: int, observed_to: float, status: str, churned_at: pd.Timestamp
+) -> None:
+    """A churner matures on the same day as one who stays: 10 + 20 + lag."""
+    row = label_of(tmp_path, {"churned_at": churned_at}, observed_to=observed_to, lag=lag)
+    assert (row["status"], row["matures_on"]) == (status, at(30 + lag))
+
+
+def test_an_intervention_within_the_horizon_makes_a_row_treated(tmp_path: Path) -> None:
+    """Treated rows keep their label but are told apart, with the playbook and the day."""
+    names = ["on day 10", "on day 11", "on day 30", "on day 31"]
+    spec = spec_of(
+        MEASURES,
+        sources={
+            "accounts": {"path": "accounts.parquet"},
+            "events": [{"path": "events.parquet"}],
+            "interventions": {"path": "interventions.parquet"},
+        },
+    )
+    done = pd.DataFrame({"account_id": names, "at": [at(10), at(11), at(30), at(31)], "playbook": ["call"] * 4})
+    accounts = accounts_of(*({"account_id": name} for name in names))
+    with opened(tmp_path, spec, accounts=accounts, events=EVENTS, interventions=done) as con:
+        table = labels(con, spec, landmark_grid(con, spec), observed_to=at(100)).set_index("account_id")
+    assert table["status"].to_dict() == dict(zip(names, ["matured", "treated", "treated", "matured"], strict=True))
+    assert table.loc["on day 11", "reason"] == "call on 2024-01-12"
+    assert table["churned"].tolist() == [0, 0, 0, 0]
+
+
+def test_the_ledger_counts_per_cohort_and_says_when_the_next_rows_unlock(tmp_path: Path) -> None:
+    """January: 2 of 3 matured rows churned; February is immature until day 40 + 10 + 20."""
+    spec = spec_of(MEASURES)
+    accounts = accounts_of(
+        {"account_id": "A", "churned_at": at(20)},
+        {"account_id": "B", "churned_at": at(25)},
+        {"account_id": "C"},
+        {"account_id": "D", "churned_at": at(5)},
+        {"account_id": "E", "started_at": at(40)},
+    )
+    with opened(tmp_path, spec, accounts=accounts, events=EVENTS) as con:
+        table = ledger(labels(con, spec, landmark_grid(con, spec), observed_to=at(60)))
+    january, february = table.to_dict("records")
+    assert (january["cohort"], january["accounts"], january["matured"], january["excluded"]) == ("2024-01", 4, 3, 1)
+    assert january["churned"] == 2
+    assert january["base_rate"] == pytest.approx(2 / 3)
+    assert pd.isna(january["next_unlock"])
+    assert (february["immature"], february["next_unlock"]) == (1, at(70))
+    assert pd.isna(february["base_rate"])
+
+
+def test_a_wide_table_has_ready_labels_or_churn_dates_or_is_refused(tmp_path: Path) -> None:
+    """`churned` makes a row matured, `churned_at` counts its horizon, neither is an error."""
+    spec = spec_of(
+        {"logins": {"aggregate": "column"}},
+        sources={"measures": {"path": "wide.csv", "timezone": "UTC"}},
+        cohort={"horizon_days": 20},
+    )
+    head = "account_id,as_of,logins"
+
+    def table(text: str) -> pd.DataFrame:
+        (tmp_path / "wide.csv").write_text(text)
+        with open_sources(spec, tmp_path) as con:
+            return labels(con, spec, landmark_grid(con, spec), observed_to=at(25))
+
+    ready = table(f"{head},churned\nA,2024-01-11,3,1\nB,2024-01-11,3,\n")
+    assert ready["status"].tolist() == ["matured", "excluded"]
+    dated = table(f"{head},churned_at\nA,2024-01-03,3,2024-01-20\nB,2024-01-11,3,\nC,2024-01-03,1,2024-01-02\n")
+    assert dated["status"].tolist() == ["matured", "immature", "excluded"]
+    assert dated["churned"].tolist()[0] == 1
+    with pytest.raises(DataError, match=r"CF217 sources.measures: expected a filled column 'churned'"):
+        table(f"{head}\nA,2024-01-11,3\n")
