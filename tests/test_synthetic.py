@@ -41,9 +41,7 @@ def training(world: World, tmp_path_factory: pytest.TempPathFactory) -> pd.DataF
     with open_sources(spec, folder) as con:
         grid = landmark_grid(con, spec)
         return snapshot(con, spec, grid).merge(
-            labels(con, spec, grid, observed_to=AS_OF)[
-                ["account_id", "as_of", "status", "churned", "cohort"]
-            ],
+            labels(con, spec, grid, observed_to=AS_OF)[["account_id", "as_of", "status", "churned", "cohort"]],
             on=["account_id", "as_of"],
         )
 
@@ -102,9 +100,7 @@ def test_templates_map_every_reason_to_a_playbook(name: str) -> None:
     """In the templates every actionable measure has a playbook, its own or its group's."""
     spec = template(name)
     assert 12 <= len(spec.measures) <= 14
-    assert [
-        each for each, measure in spec.measures.items() if measure.actionable and not spec.playbook_of(each)
-    ] == []
+    assert [each for each, measure in spec.measures.items() if measure.actionable and not spec.playbook_of(each)] == []
 
 
 def test_interventions_name_playbooks_of_the_template(world: World) -> None:

@@ -1,18 +1,22 @@
 """Versions and the champion, in MLflow: the only module that imports it.
 
-Two registered models per card: ``<card>_candidates``, one version per fit, and ``<card>``, one version per promotion, with
-the alias ``champion``. A version's artifact is the card's JSON (no pickle), named by its SHA-256 and checked on every load.
-What to log is data (`RunRecord`); logging is one loop.
+Two registered models per card: ``<card>_candidates``, one version per fit, and ``<card>``, one version per promotion,
+with the alias ``champion``. A version's artifact is the card's JSON (no pickle), named by its SHA-256 and checked on
+every load. What to log is data (`RunRecord`); logging is one loop.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
+import math
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +36,7 @@ __all__ = ["Registry", "RunRecord", "Version"]
 _ALIAS = "champion"
 _REFERENCE = re.compile(r"(candidate|version)-(\d+)")
 _QUIET = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_UV_AUTO_DETECT": "false",
@@ -87,9 +92,10 @@ class Registry:
             os.environ.setdefault(name, value)
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # its INFO lines are not the user's business
         import mlflow
 
+        for logger in ("mlflow", "alembic"):
+            logging.getLogger(logger).setLevel(logging.WARNING)  # their INFO lines are not the user's business
         self._uri, self._artifacts = tracking_uri, artifacts
         mlflow.set_tracking_uri(tracking_uri)
         mlflow.set_registry_uri(tracking_uri)
@@ -101,16 +107,15 @@ class Registry:
 
         with mlflow.start_run(experiment_id=self._experiment(card.name), run_name=f"fit-{card.sha256[:8]}") as run:
             mlflow.log_params(dict(record.params))
-            mlflow.log_metrics({name: value for name, value in record.metrics.items() if value == value})
+            mlflow.log_metrics({name: value for name, value in record.metrics.items() if math.isfinite(value)})
             for name, figure in record.figures.items():
                 mlflow.log_figure(figure, f"figures/{name}.png")
             for name, text in record.texts.items():
                 mlflow.log_text(text, name)
             model_uri = self._log_model(card)
-        found = mlflow.register_model(
-            model_uri, _candidates(card.name), tags={"sha256": card.sha256, "gates_passed": str(record.gates_passed)}
-        )
-        self._client.set_terminated(run.info.run_id)
+        tags = {"sha256": card.sha256, "gates_passed": str(record.gates_passed), "run_id": run.info.run_id}
+        with _quiet():
+            found = mlflow.register_model(model_uri, _candidates(card.name), tags=tags)
         return self._version(card.name, "candidate", int(found.version))
 
     def versions(self, card: str) -> list[Version]:
@@ -136,8 +141,13 @@ class Registry:
             number = self._champion_number(card)
             if number is not None:
                 return self._version(card, "version", number)
-            raise UsageError("CF602", where=f"card '{card}'", expected="a champion", came="none yet",
-                             fix="Promote a candidate: churnfit promote --apply.")  # fmt: skip
+            raise UsageError(
+                "CF602",
+                where=f"card '{card}'",
+                expected="a champion",
+                came="none yet",
+                fix="Promote a candidate: churnfit promote --apply.",
+            )
         versions = self.versions(card)
         if reference == "latest":
             candidates = [version for version in versions if version.kind == "candidate"]
@@ -148,8 +158,13 @@ class Registry:
                 if version.reference == reference:
                     return version
         known = ", ".join(version.reference for version in versions[-6:]) or "none"
-        raise UsageError("CF602", where=f"card '{card}'", expected="champion, latest, candidate-N or version-N",
-                         came=f"'{reference}' (known: {known})", fix="churnfit list shows them; churnfit fit makes one.")  # fmt: skip
+        raise UsageError(
+            "CF602",
+            where=f"card '{card}'",
+            expected="champion, latest, candidate-N or version-N",
+            came=f"'{reference}' (known: {known})",
+            fix="churnfit list shows them; churnfit fit makes one.",
+        )
 
     def load(self, version: Version) -> Scorecard:
         """Return the card of `version`, its bytes checked against the hash it was registered with.
@@ -169,8 +184,13 @@ class Registry:
                 [path] = Path(local, "data").glob("*.json")
                 return _checked_card(path, version.sha256)
             except (MlflowException, OSError, ValueError) as fault:
-                raise IntegrityError("CF601", where=f"{version.card} {version.reference}", expected="its scorecard JSON",
-                                     came=str(fault)[:200], fix="Restore the artifact store, or refit.") from fault  # fmt: skip
+                raise IntegrityError(
+                    "CF601",
+                    where=f"{version.card} {version.reference}",
+                    expected="its scorecard JSON",
+                    came=str(fault)[:200],
+                    fix="Restore the artifact store, or refit.",
+                ) from fault
 
     def promote(self, candidate: Version, *, reason: str) -> Version:
         """Make `candidate` the champion: copy it to the production model and move the alias.
@@ -181,14 +201,18 @@ class Registry:
             CF606 when its gates did not pass.
         """
         if not candidate.gates_passed:
-            raise GateError("CF606", where=f"{candidate.card} {candidate.reference}", expected="every gate passed",
-                            came="a gate that said no", fix="churnfit show names it; refit, or change the limit in the spec.")  # fmt: skip
+            raise GateError(
+                "CF606",
+                where=f"{candidate.card} {candidate.reference}",
+                expected="every gate passed",
+                came="a gate that said no",
+                fix="churnfit show names it; refit, or change the limit in the spec.",
+            )
         self.load(candidate)
         before = self._champion_number(candidate.card)
-        self._make_model(candidate.card)
-        copied = self._client.copy_model_version(
-            f"models:/{_candidates(candidate.card)}/{candidate.number}", candidate.card
-        )
+        source = f"models:/{_candidates(candidate.card)}/{candidate.number}"
+        with _quiet():
+            copied = self._client.copy_model_version(source, candidate.card)
         number = int(copied.version)
         tags = {"promoted_from": candidate.reference, "reason": reason, "replaced": str(before or "")}
         for name, value in tags.items():
@@ -207,8 +231,13 @@ class Registry:
         champion = self.resolve(card, _ALIAS)
         tags = self._client.get_model_version(card, str(champion.number)).tags
         if not tags.get("replaced"):
-            raise UsageError("CF607", where=f"card '{card}'", expected="an earlier champion",
-                             came=f"{champion.reference} is the first", fix="Promote another candidate instead.")  # fmt: skip
+            raise UsageError(
+                "CF607",
+                where=f"card '{card}'",
+                expected="an earlier champion",
+                came=f"{champion.reference} is the first",
+                fix="Promote another candidate instead.",
+            )
         earlier = self._version(card, "version", int(tags["replaced"]))
         self.load(earlier)
         self._client.set_registered_model_alias(card, _ALIAS, str(earlier.number))
@@ -235,20 +264,23 @@ class Registry:
         from mlflow.types import ColSpec, Schema
 
         inputs: Any = [ColSpec(kind, name, required=need) for name, (kind, need) in input_columns(card).items()]
-        outputs = Schema([ColSpec("double", "health"), ColSpec("double", "churn_probability"), ColSpec("string", "band")])
+        outputs = Schema(
+            [ColSpec("double", "health"), ColSpec("double", "churn_probability"), ColSpec("string", "band")]
+        )
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"scorecard-{card.sha256}.json")
             path.write_text(card.to_json(), encoding="utf-8")
-            logged = mlflow.pyfunc.log_model(
-                name="scorecard", loader_module="churnfit.registry", data_path=str(path),
-                signature=ModelSignature(Schema(inputs), outputs), pip_requirements=["churnfit"],
-                metadata={"sha256": card.sha256}, model_type="scorecard",
-            )  # fmt: skip
+            with _quiet():
+                logged = mlflow.pyfunc.log_model(
+                    name="scorecard",
+                    loader_module="churnfit.registry",
+                    data_path=str(path),
+                    signature=ModelSignature(Schema(inputs), outputs),
+                    pip_requirements=["churnfit"],
+                    metadata={"sha256": card.sha256},
+                    model_type="scorecard",
+                )
         return str(logged.model_uri)
-
-    def _make_model(self, name: str) -> None:
-        if not self._client.search_registered_models(f"name='{name}'"):
-            self._client.create_registered_model(name)
 
     def _champion_number(self, card: str) -> int | None:
         listed = self._client.search_registered_models(f"name='{card}'")
@@ -260,6 +292,14 @@ class Registry:
         return _as_version(card, kind, item, is_champion=kind == "version" and number == self._champion_number(card))
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's notices off the user's terminal; its errors are exceptions and come through."""
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _candidates(card: str) -> str:
     return f"{card}_candidates"
 
@@ -267,18 +307,29 @@ def _candidates(card: str) -> str:
 def _as_version(card: str, kind: str, item: Any, *, is_champion: bool) -> Version:
     created = pd.Timestamp(int(item.creation_timestamp), unit="ms", tz="UTC")
     return Version(
-        card=card, kind=kind, number=int(item.version), sha256=item.tags.get("sha256", ""), run_id=str(item.run_id or ""),
-        gates_passed=item.tags.get("gates_passed") == "True", is_champion=is_champion,
-        promoted_from=item.tags.get("promoted_from", ""), reason=item.tags.get("reason", ""),
+        card=card,
+        kind=kind,
+        number=int(item.version),
+        sha256=item.tags.get("sha256", ""),
+        run_id=item.tags.get("run_id", ""),
+        gates_passed=item.tags.get("gates_passed") == "True",
+        is_champion=is_champion,
+        promoted_from=item.tags.get("promoted_from", ""),
+        reason=item.tags.get("reason", ""),
         created_at=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
-    )  # fmt: skip
+    )
 
 
 def _checked_card(path: Path, sha256: str) -> Scorecard:
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != sha256:
-        raise IntegrityError("CF601", where=path.name, expected=f"SHA-256 {sha256[:16]}…", came=f"{found[:16]}…",
-                             fix="Somebody changed the artifact: roll back, or refit.")  # fmt: skip
+        raise IntegrityError(
+            "CF601",
+            where=path.name,
+            expected=f"SHA-256 {sha256[:16]}…",
+            came=f"{found[:16]}…",
+            fix="Somebody changed the artifact: roll back, or refit.",
+        )
     return Scorecard.from_json(path.read_text(encoding="utf-8"))
 
 

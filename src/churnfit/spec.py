@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,15 +35,28 @@ __all__ = [
     "ScorecardSpec",
     "Source",
     "Sources",
+    "Strict",
     "nearest",
     "read_spec",
     "read_toml",
 ]
 
 Aggregate = Literal[
-    "count", "sum", "mean", "last", "distinct_users", "distinct_features", "active_days", "share_of_seats",
-    "share_of", "days_since_last", "days_to_first", "trend", "attribute", "column",
-]  # fmt: skip
+    "count",
+    "sum",
+    "mean",
+    "last",
+    "distinct_users",
+    "distinct_features",
+    "active_days",
+    "share_of_seats",
+    "share_of",
+    "days_since_last",
+    "days_to_first",
+    "trend",
+    "attribute",
+    "column",
+]
 Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3660)]
@@ -64,8 +78,8 @@ def nearest(name: str, valid: list[str]) -> str:
     return f"nearest valid name: '{close[0]}'" if close else f"valid names: {', '.join(sorted(valid))}"
 
 
-class _Strict(BaseModel):
-    """A frozen part of the spec: an unknown key is an error that names the nearest valid key."""
+class Strict(BaseModel):
+    """A frozen part of a file: an unknown key is an error that names the nearest valid key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -80,7 +94,7 @@ class _Strict(BaseModel):
         return given
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where one table is read from: a file DuckDB reads (globs allowed), or one SELECT over ``[sources.files]``.
 
     `columns` renames (``account_id = "customer_id"``), `timezone` says what naive timestamps mean, `kind` gives
@@ -100,7 +114,7 @@ class Source(_Strict):
         return self
 
 
-class Sources(_Strict):
+class Sources(Strict):
     """The tables that come in: accounts and events, or a wide table of ready measures."""
 
     accounts: Source | None = None
@@ -118,7 +132,7 @@ class Sources(_Strict):
         return self
 
 
-class Cohort(_Strict):
+class Cohort(Strict):
     """Who is learned from, when, and what counts as churn.
 
     `landmark_days` are the days of the stage on which training snapshots are taken (a longer list: more rows,
@@ -143,14 +157,14 @@ class Cohort(_Strict):
         return self
 
 
-class Group(_Strict):
+class Group(Strict):
     """Measures that belong together on the card; its playbook serves measures that name none."""
 
     label: str
     playbook: str | None = None
 
 
-class Measure(_Strict):
+class Measure(Strict):
     """One dated, account-level quantity, declared.
 
     `kinds` and `where` select events; `window_days` looks back from as_of (absent: from the start of the stage).
@@ -199,7 +213,7 @@ class Measure(_Strict):
         return self
 
 
-class BaselineMeasure(_Strict):
+class BaselineMeasure(Strict):
     """One line of the hand-made card: full weight from `green`, half from `amber`, none beyond it.
 
     ``green > amber`` says that more is better, ``green < amber`` that less is.
@@ -216,7 +230,7 @@ class BaselineMeasure(_Strict):
         return self
 
 
-class BandAction(_Strict):
+class BandAction(Strict):
     """What is done in a band, what it costs per account, and the share of churners it saves."""
 
     action: str
@@ -224,7 +238,7 @@ class BandAction(_Strict):
     save_rate: Share
 
 
-class Bands(_Strict):
+class Bands(Strict):
     """The economics that place the band cuts.
 
     `margin` is the share of the yearly contract value that is earned; `default_value` stands in where an account
@@ -237,8 +251,8 @@ class Bands(_Strict):
     default_value: Annotated[float, Field(gt=0)] = 10_000.0
 
 
-class GateLimits(_Strict):
-    """The limits of the promotion gates; `churnfit gates`' codes stand in `churnfit.evaluation.gates`."""
+class GateLimits(Strict):
+    """The limits of the promotion gates, which are `churnfit.evaluation.gates.GATES`."""
 
     min_churned_train: Annotated[int, Field(ge=1)] = 30
     min_churned_judged: Annotated[int, Field(ge=1)] = 20
@@ -251,7 +265,7 @@ class GateLimits(_Strict):
     max_champion_loss: Annotated[float, Field(ge=0)] = 0.0
 
 
-class Playbook(_Strict):
+class Playbook(Strict):
     """What a CSM does about a reason: a title, its steps, and the days until it is due."""
 
     title: str
@@ -259,14 +273,14 @@ class Playbook(_Strict):
     due_days: Days = 7
 
 
-class Queue(_Strict):
+class Queue(Strict):
     """How many calls to action one owner can work at a time, and how long a closed one stays closed."""
 
     capacity_per_owner: Annotated[int, Field(ge=1)] = 8
     cooldown_days: Annotated[int, Field(ge=0)] = 14
 
 
-class Learning(_Strict):
+class Learning(Strict):
     """How the card is learned. More `max_knots`: finer points, harder to say aloud."""
 
     max_knots: Annotated[int, Field(ge=2, le=9)] = 5
@@ -276,14 +290,14 @@ class Learning(_Strict):
     random_state: int = 7
 
 
-class Challenger(_Strict):
+class Challenger(Strict):
     """The LightGBM ceiling: how many Optuna trials (0: none). The study is kept and resumed."""
 
     trials: Annotated[int, Field(ge=0)] = 20
     folds: Annotated[int, Field(ge=2)] = 4
 
 
-class Evaluation(_Strict):
+class Evaluation(Strict):
     """How the card is judged.
 
     ``out_of_time``: fit on older cohorts, judge on newer ones, no label window of the former reaching the latter.
@@ -299,7 +313,7 @@ class Evaluation(_Strict):
     bootstrap: Annotated[int, Field(ge=50)] = 400
 
 
-class ScorecardSpec(_Strict):
+class ScorecardSpec(Strict):
     """A whole `scorecard.toml`."""
 
     name: str
@@ -311,7 +325,7 @@ class ScorecardSpec(_Strict):
     baseline: dict[str, BaselineMeasure] = {}
     bands: Bands
     gates: GateLimits = GateLimits()
-    playbooks: dict[str, Playbook]
+    playbooks: Annotated[dict[str, Playbook], Field(min_length=1)]
     queue: Queue = Queue()
     learning: Learning = Learning()
     challenger: Challenger = Challenger()
@@ -320,26 +334,35 @@ class ScorecardSpec(_Strict):
     @model_validator(mode="after")
     def _names_are_declared(self) -> Self:
         for name in (self.name, *self.measures):
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"name '{name}' must be lower-case letters, digits and _, at most 63")
-            if "__" in name:
-                raise ValueError(f"name '{name}' must not contain '__', which marks the states of measures")
-        for name, measure in self.measures.items():
-            _declared(f"measures.{name}.group", measure.group, list(self.groups))
-            if measure.playbook is not None:
-                _declared(f"measures.{name}.playbook", measure.playbook, list(self.playbooks))
-        for name, group in self.groups.items():
-            if group.playbook is not None:
-                _declared(f"groups.{name}.playbook", group.playbook, list(self.playbooks))
-        for name in self.baseline:
-            _declared(f"baseline.{name}", name, list(self.measures))
+            if not _NAME.fullmatch(name) or "__" in name:
+                raise ValueError(f"name '{name}' must be lower-case letters, digits and single _, at most 63")
+        for where, name, valid in self._references():
+            if name not in valid:
+                raise ValueError(f"{where}: '{name}' is not declared; {nearest(name, valid)}")
+        return self
+
+    @model_validator(mode="after")
+    def _measures_fit_the_sources(self) -> Self:
         wide = self.sources.measures is not None
         for name, measure in self.measures.items():
             if wide != (measure.aggregate == "column"):
-                raise ValueError(f"measures.{name}: aggregate 'column' goes with a wide `sources.measures`, others do not")
+                raise ValueError(f"measures.{name}: aggregate 'column' goes with `sources.measures`, others do not")
         if not wide and not self.cohort.landmark_days:
             raise ValueError("cohort.landmark_days: events need at least one landmark day")
         return self
+
+    def _references(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield every name that must be declared elsewhere: where it stands, the name, the declared ones."""
+        groups, playbooks = list(self.groups), list(self.playbooks)
+        for name, measure in self.measures.items():
+            yield f"measures.{name}.group", measure.group, groups
+            if measure.playbook is not None:
+                yield f"measures.{name}.playbook", measure.playbook, playbooks
+        for name, group in self.groups.items():
+            if group.playbook is not None:
+                yield f"groups.{name}.playbook", group.playbook, playbooks
+        for name in self.baseline:
+            yield f"baseline.{name}", name, list(self.measures)
 
     def playbook_of(self, measure: str) -> str | None:
         """Return the playbook of a measure, or of its group; None where neither names one."""
@@ -349,11 +372,6 @@ class ScorecardSpec(_Strict):
     def label_of(self, measure: str) -> str:
         """Return the measure's label, or its name with spaces."""
         return self.measures[measure].label or measure.replace("_", " ")
-
-
-def _declared(where: str, name: str, valid: list[str]) -> None:
-    if name not in valid:
-        raise ValueError(f"{where}: '{name}' is not declared; {nearest(name, valid)}")
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -367,11 +385,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SpecError("CF401", where=str(path), expected="a TOML file", came="no file",
-                        fix="`churnfit init` writes one.") from None  # fmt: skip
+        raise SpecError(
+            "CF401", where=str(path), expected="a TOML file", came="no file", fix="`churnfit init` writes one."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise SpecError("CF502", where=str(path), expected="TOML in UTF-8", came=str(fault),
-                        fix="Correct that line.") from fault  # fmt: skip
+        raise SpecError(
+            "CF502", where=str(path), expected="TOML in UTF-8", came=str(fault), fix="Correct that line."
+        ) from fault
 
 
 def read_spec(path: Path) -> ScorecardSpec:
@@ -395,5 +415,10 @@ def spec_error(where: str, fault: ValidationError) -> SpecError:
     for error in fault.errors():
         place = ".".join(str(part) for part in error["loc"]) or "the file"
         found.append(f"{place}: {error['msg'].removeprefix('Value error, ')}")
-    return SpecError("CF503", where=where, expected="a valid spec", came="; ".join(found[:10]),
-                     fix="Correct these keys; `churnfit init` writes a commented example.")  # fmt: skip
+    return SpecError(
+        "CF503",
+        where=where,
+        expected="a valid spec",
+        came="; ".join(found[:10]),
+        fix="Correct these keys; `churnfit init` writes a commented example.",
+    )

@@ -107,7 +107,9 @@ def decide(
     opened, updated, resolved = [], [], []
     for account, state in zip(accounts, states, strict=True):
         current = standing.open_ctas.get(account.account_id)
-        fresh = _fresh(account, spec, as_of=as_of, version=version, key=cta_key(spec.name, account.account_id, state.band_since))
+        fresh = _fresh(
+            account, spec, as_of=as_of, version=version, key=cta_key(spec.name, account.account_id, state.band_since)
+        )
         if current is not None and account.band == "red":
             updated.append(_with_facts(current, fresh))
         elif current is not None:
@@ -136,21 +138,38 @@ def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, as_of: date, version:
     playbook = spec.playbook_of(account.lead_measure) if account.lead_measure else None
     playbook = playbook or next(iter(spec.playbooks))
     return Cta(
-        cta_id=key, card=spec.name, account_id=account.account_id, owner=account.owner, trigger=TRIGGER,
-        playbook=playbook, opened_on=as_of, due_on=as_of + timedelta(days=spec.playbooks[playbook].due_days),
-        status="open", health=account.health, churn_probability=account.churn_probability,
-        expected_value=expected_value(account, spec), lead_measure=account.lead_measure, reasons=account.reasons,
-        version=version, last_scored_on=as_of,
-    )  # fmt: skip
+        cta_id=key,
+        card=spec.name,
+        account_id=account.account_id,
+        owner=account.owner,
+        trigger=TRIGGER,
+        playbook=playbook,
+        opened_on=as_of,
+        due_on=as_of + timedelta(days=spec.playbooks[playbook].due_days),
+        status="open",
+        health=account.health,
+        churn_probability=account.churn_probability,
+        expected_value=expected_value(account, spec),
+        lead_measure=account.lead_measure,
+        reasons=account.reasons,
+        version=version,
+        last_scored_on=as_of,
+    )
 
 
 def _with_facts(current: Cta, fresh: Cta) -> Cta:
     """Return `current` with today's facts; what people rely on (key, playbook, dates, status) stays."""
     return replace(
-        current, owner=fresh.owner, health=fresh.health, churn_probability=fresh.churn_probability,
-        expected_value=fresh.expected_value, lead_measure=fresh.lead_measure, reasons=fresh.reasons,
-        version=fresh.version, last_scored_on=fresh.last_scored_on,
-    )  # fmt: skip
+        current,
+        owner=fresh.owner,
+        health=fresh.health,
+        churn_probability=fresh.churn_probability,
+        expected_value=fresh.expected_value,
+        lead_measure=fresh.lead_measure,
+        reasons=fresh.reasons,
+        version=fresh.version,
+        last_scored_on=fresh.last_scored_on,
+    )
 
 
 def _closed(cta: Cta, as_of: date) -> Cta:

@@ -23,7 +23,8 @@ __all__ = ["RunRow", "Store"]
 
 _METADATA = sa.MetaData()
 _RUNS = sa.Table(
-    "runs", _METADATA,
+    "runs",
+    _METADATA,
     sa.Column("run_key", sa.String(24), primary_key=True),
     sa.Column("sequence", sa.Integer, nullable=False, unique=True),
     sa.Column("card", sa.String(64), nullable=False),
@@ -35,9 +36,10 @@ _RUNS = sa.Table(
     sa.Column("opened", sa.Integer, nullable=False),
     sa.Column("resolved", sa.Integer, nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
-)  # fmt: skip
+)
 _CTAS = sa.Table(
-    "ctas", _METADATA,
+    "ctas",
+    _METADATA,
     sa.Column("cta_id", sa.String(24), primary_key=True),
     sa.Column("card", sa.String(64), nullable=False),
     sa.Column("account_id", sa.Text, nullable=False),
@@ -55,16 +57,23 @@ _CTAS = sa.Table(
     sa.Column("version", sa.String(32), nullable=False),
     sa.Column("last_scored_on", sa.Date, nullable=False),
     sa.Column("closed_on", sa.Date),
-    sa.Index("one_open_cta", "card", "account_id", unique=True, sqlite_where=sa.text("status = 'open'"),
-             postgresql_where=sa.text("status = 'open'")),
-)  # fmt: skip
+    sa.Index(
+        "one_open_cta",
+        "card",
+        "account_id",
+        unique=True,
+        sqlite_where=sa.text("status = 'open'"),
+        postgresql_where=sa.text("status = 'open'"),
+    ),
+)
 _STATES = sa.Table(
-    "account_states", _METADATA,
+    "account_states",
+    _METADATA,
     sa.Column("card", sa.String(64), primary_key=True),
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("band", sa.String(8), nullable=False),
     sa.Column("band_since", sa.Date, nullable=False),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,8 +175,13 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except sa.exc.OperationalError as fault:
-            raise BusyError("CF701", where="the CTA store", expected="a free database", came=str(fault.orig),
-                            fix="Run again when the other run has ended.") from fault  # fmt: skip
+            raise BusyError(
+                "CF701",
+                where="the CTA store",
+                expected="a free database",
+                came=str(fault.orig),
+                fix="Run again when the other run has ended.",
+            ) from fault
 
 
 def _standing(connection: sa.Connection, card: str) -> Standing:

@@ -133,9 +133,13 @@ def _dates(started: pd.Series, spec: ScorecardSpec) -> tuple[pd.Timestamp, pd.Ti
         return pd.Timestamp(min(before, begin), tz="UTC"), pd.Timestamp(begin, tz="UTC")
     days, counts = np.unique(started.dt.floor("D"), return_counts=True)
     if len(days) < 2:
-        raise DataError("CF110", where="backtest (out_of_time)", expected="stages that began on different days",
-                        came=f"{len(started):,} rows with {len(days)} day of stage start",
-                        fix='Set evaluation.method = "held_out_accounts".')  # fmt: skip
+        raise DataError(
+            "CF110",
+            where="backtest (out_of_time)",
+            expected="stages that began on different days",
+            came=f"{len(started):,} rows with {len(days)} day of stage start",
+            fix='Set evaluation.method = "held_out_accounts".',
+        )
     newest_share = counts[::-1].cumsum()[::-1] / len(started)  # of rows that began on that day or later
     nearest = int(np.argmin(np.abs(newest_share[1:] - asked.judge_share))) + 1
     cut = pd.Timestamp(days[nearest])

@@ -126,8 +126,18 @@ def _reliability(churned: FloatArray, probability: FloatArray) -> pd.DataFrame:
 
 def _draw_reliability(axes: Axes, bins: pd.DataFrame, colour: str, top: float) -> None:
     axes.plot([0, top], [0, top], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
-    axes.text(0.78 * top, 0.8 * top, "as predicted", color=_FAINT, ha="center", va="bottom", fontsize=8,
-              rotation=45, rotation_mode="anchor", transform_rotates_text=True)  # fmt: skip
+    axes.text(
+        0.78 * top,
+        0.8 * top,
+        "as predicted",
+        color=_FAINT,
+        ha="center",
+        va="bottom",
+        fontsize=8,
+        rotation=45,
+        rotation_mode="anchor",
+        transform_rotates_text=True,
+    )
     axes.vlines(bins["probability"], bins["low"], bins["high"], color=colour, linewidth=1.4, alpha=0.55, zorder=2)
     axes.plot(bins["probability"], bins["rate"], color=colour, marker="o", markersize=5, linewidth=1, zorder=3)
     _plain_axes(axes)
@@ -159,9 +169,16 @@ def _mark_red(axes: Axes, judged: pd.DataFrame, card: tuple[FloatArray, FloatArr
     caught = float(np.interp(share, *card))
     axes.plot([100 * share] * 2, [0, 100 * caught], color=_INK, linewidth=0.8)
     axes.plot([100 * share], [100 * caught], color=_INK, marker="o", markersize=5, zorder=5)
-    axes.text(100 * share + 1, 2, f"red band: {100 * share:.0f} % called,\n{100 * caught:.0f} % caught",
-              fontsize=9, color=_INK, va="bottom", zorder=5,
-              bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})  # fmt: skip
+    axes.text(
+        100 * share + 1,
+        2,
+        f"red band: {100 * share:.0f} % called,\n{100 * caught:.0f} % caught",
+        fontsize=9,
+        color=_INK,
+        va="bottom",
+        zorder=5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )
 
 
 def _plain_axes(axes: Axes) -> None:

@@ -278,23 +278,54 @@ def _coverage(evidence: Evidence) -> Finding:
 
 
 GATES: tuple[Gate, ...] = (
-    Gate(code="CF001", title="enough churners", ask=_enough_churners,
-         question="Did enough accounts churn, both to learn from and to judge by?"),
-    Gate(code="CF002", title="signal", ask=_signal,
-         question="Does the card rank churners above the others, beyond chance?"),
-    Gate(code="CF003", title="beats the hand-made card", ask=_beats_hand_made,
-         question="Does it predict better than the card people typed in?"),
-    Gate(code="CF004", title="not worse than the champion", ask=_not_worse_than_champion,
-         question="Is it at least as good as what is in production?"),
-    Gate(code="CF005", title="calibrated", ask=_calibrated,
-         question="Can its probabilities be taken at their word?"),
-    Gate(code="CF006", title="red churns", ask=_red_churns,
-         question="Do red accounts churn far more often than the average account?"),
-    Gate(code="CF007", title="churners below green", ask=_churners_below_green,
-         question="Were most churners red or amber before they left?"),
-    Gate(code="CF008", title="green is not everybody", ask=_green_share,
-         question="Does green leave out enough accounts to mean something?"),
-    Gate(code="CF009", title="coverage", ask=_coverage,
-         question="Does enough of the weight rest on fresh, applicable data?"),
-)  # fmt: skip
+    Gate(
+        code="CF001",
+        title="enough churners",
+        ask=_enough_churners,
+        question="Did enough accounts churn, both to learn from and to judge by?",
+    ),
+    Gate(
+        code="CF002",
+        title="signal",
+        ask=_signal,
+        question="Does the card rank churners above the others, beyond chance?",
+    ),
+    Gate(
+        code="CF003",
+        title="beats the hand-made card",
+        ask=_beats_hand_made,
+        question="Does it predict better than the card people typed in?",
+    ),
+    Gate(
+        code="CF004",
+        title="not worse than the champion",
+        ask=_not_worse_than_champion,
+        question="Is it at least as good as what is in production?",
+    ),
+    Gate(code="CF005", title="calibrated", ask=_calibrated, question="Can its probabilities be taken at their word?"),
+    Gate(
+        code="CF006",
+        title="red churns",
+        ask=_red_churns,
+        question="Do red accounts churn far more often than the average account?",
+    ),
+    Gate(
+        code="CF007",
+        title="churners below green",
+        ask=_churners_below_green,
+        question="Were most churners red or amber before they left?",
+    ),
+    Gate(
+        code="CF008",
+        title="green is not everybody",
+        ask=_green_share,
+        question="Does green leave out enough accounts to mean something?",
+    ),
+    Gate(
+        code="CF009",
+        title="coverage",
+        ask=_coverage,
+        question="Does enough of the weight rest on fresh, applicable data?",
+    ),
+)
 """The gates, in the order of their codes."""

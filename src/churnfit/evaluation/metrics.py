@@ -228,9 +228,13 @@ def _checked(churned: Any, probability: Any, weight: Any) -> tuple[FloatArray, F
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
     count = float(w @ y)
     if not 0 < count < w.sum():
-        raise DataError("CF102", where="evaluation", expected="rows that churned and rows that stayed",
-                        came=f"{len(y):,} rows, of which {count:g} churned",
-                        fix="Judge on more accounts, or over a longer horizon.")  # fmt: skip
+        raise DataError(
+            "CF102",
+            where="evaluation",
+            expected="rows that churned and rows that stayed",
+            came=f"{len(y):,} rows, of which {count:g} churned",
+            fix="Judge on more accounts, or over a longer horizon.",
+        )
     return y, p, w[np.newaxis, :]
 
 

@@ -87,25 +87,41 @@ def evaluate(judged: pd.DataFrame, *, spec: ScorecardSpec, context: TrainingCont
 def _check(judged: pd.DataFrame) -> None:
     missing = [name for name in _REQUIRED if name not in judged]
     if missing:
-        raise DataError("CF217", where="judged rows", expected=f"columns {', '.join(_REQUIRED)}",
-                        came=f"no {', '.join(missing)} ({nearest(missing[0], [str(name) for name in judged])})",
-                        fix="Score the rows with the card first.")  # fmt: skip
+        raise DataError(
+            "CF217",
+            where="judged rows",
+            expected=f"columns {', '.join(_REQUIRED)}",
+            came=f"no {', '.join(missing)} ({nearest(missing[0], [str(name) for name in judged])})",
+            fix="Score the rows with the card first.",
+        )
     for model in MODEL_TITLES:
         column = f"p_{model}"
         if column in judged and not judged[column].between(0, 1).all():
             bad = judged.loc[~judged[column].between(0, 1), "account_id"]
-            raise DataError("CF202", where=f"judged rows, {column}", expected="probabilities in [0, 1]",
-                            came=f"others at {count_and_examples(bad, len(bad))}",
-                            fix="Score every judged row, or leave the column out.")  # fmt: skip
+            raise DataError(
+                "CF202",
+                where=f"judged rows, {column}",
+                expected="probabilities in [0, 1]",
+                came=f"others at {count_and_examples(bad, len(bad))}",
+                fix="Score every judged row, or leave the column out.",
+            )
     if not judged["churned"].isin((0, 1)).all():
         bad = judged.loc[~judged["churned"].isin((0, 1)), "account_id"]
-        raise DataError("CF105", where="judged rows, churned", expected="0 or 1",
-                        came=f"other labels at {count_and_examples(bad, len(bad))}",
-                        fix="Judge matured rows only.")  # fmt: skip
+        raise DataError(
+            "CF105",
+            where="judged rows, churned",
+            expected="0 or 1",
+            came=f"other labels at {count_and_examples(bad, len(bad))}",
+            fix="Judge matured rows only.",
+        )
     if not 0 < judged["churned"].sum() < len(judged):
-        raise DataError("CF102", where="judged rows", expected="rows that churned and rows that stayed",
-                        came=f"{len(judged):,} rows, of which {int(judged['churned'].sum()):,} churned",
-                        fix="Judge on more accounts, or over a longer horizon.")  # fmt: skip
+        raise DataError(
+            "CF102",
+            where="judged rows",
+            expected="rows that churned and rows that stayed",
+            came=f"{len(judged):,} rows, of which {int(judged['churned'].sum()):,} churned",
+            fix="Judge on more accounts, or over a longer horizon.",
+        )
 
 
 def _churned_accounts(rows: pd.DataFrame) -> int:

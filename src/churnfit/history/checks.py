@@ -69,10 +69,16 @@ def columns_exist(spec: ScorecardSpec, table: str, present: list[str]) -> list[F
     for name, measure in spec.measures.items():
         column = column_of(name, measure)
         if column is not None and column.lower() not in known:
-            findings.append(Finding(code="CF217", severity="error", where=f"measures.{name}",
-                                    expected=f"a column '{column}' in {table}",
-                                    came=f"none; {nearest(column, present)}",
-                                    fix="Correct `column`, or add it to the source."))  # fmt: skip
+            findings.append(
+                Finding(
+                    code="CF217",
+                    severity="error",
+                    where=f"measures.{name}",
+                    expected=f"a column '{column}' in {table}",
+                    came=f"none; {nearest(column, present)}",
+                    fix="Correct `column`, or add it to the source.",
+                )
+            )
     return findings
 
 
@@ -80,14 +86,28 @@ def _measures_can_be_acted_on(spec: ScorecardSpec) -> list[Finding]:
     findings = []
     for name, measure in spec.measures.items():
         if measure.actionable and spec.playbook_of(name) is None:
-            findings.append(Finding(code="CF504", severity="error", where=f"measures.{name}.playbook",
-                                    expected="a playbook, of the measure or of its group", came="none",
-                                    fix="Name one, or set actionable = false."))  # fmt: skip
+            findings.append(
+                Finding(
+                    code="CF504",
+                    severity="error",
+                    where=f"measures.{name}.playbook",
+                    expected="a playbook, of the measure or of its group",
+                    came="none",
+                    fix="Name one, or set actionable = false.",
+                )
+            )
         if measure.actor == "internal" and not measure.leak_checked:
-            findings.append(Finding(code="CF109", severity="error", where=f"measures.{name}",
-                                    expected="measures of what the customer did", came="actor = 'internal'",
-                                    fix="Remove it, or set leak_checked = true once you know that nobody acts "
-                                        "on accounts because they are about to churn."))  # fmt: skip
+            findings.append(
+                Finding(
+                    code="CF109",
+                    severity="error",
+                    where=f"measures.{name}",
+                    expected="measures of what the customer did",
+                    came="actor = 'internal'",
+                    fix="Remove it, or set leak_checked = true once you know that nobody acts "
+                    "on accounts because they are about to churn.",
+                )
+            )
     return findings
 
 
@@ -97,10 +117,16 @@ def _kinds_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> list[F
     for kind in event_kinds(spec.measures):
         if kind not in present:
             used = [name for name, measure in spec.measures.items() if kind in (*measure.kinds, measure.asked_kind)]
-            findings.append(Finding(code="CF504", severity="error", where=f"measures.{', measures.'.join(used[:5])}",
-                                    expected=f"events of kind '{kind}'",
-                                    came=f"none; {_short(nearest(kind, present))}",
-                                    fix="Correct the kind, or add the source that brings it."))  # fmt: skip
+            findings.append(
+                Finding(
+                    code="CF504",
+                    severity="error",
+                    where=f"measures.{', measures.'.join(used[:5])}",
+                    expected=f"events of kind '{kind}'",
+                    came=f"none; {_short(nearest(kind, present))}",
+                    fix="Correct the kind, or add the source that brings it.",
+                )
+            )
     return findings
 
 
@@ -115,10 +141,16 @@ def _features_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> lis
         unseen = [feature for feature in dict.fromkeys(named) if feature not in present]
         if unseen:
             hint = _short(nearest(unseen[0], present))
-            findings.append(Finding(code="CF504", severity="warning", where=f"measures.{name}",
-                                    expected="features that occur in its events",
-                                    came=f"never seen: {count_and_examples(unseen)}; {hint}",
-                                    fix="They count as not done; correct their names."))  # fmt: skip
+            findings.append(
+                Finding(
+                    code="CF504",
+                    severity="warning",
+                    where=f"measures.{name}",
+                    expected="features that occur in its events",
+                    came=f"never seen: {count_and_examples(unseen)}; {hint}",
+                    fix="They count as not done; correct their names.",
+                )
+            )
     return findings
 
 

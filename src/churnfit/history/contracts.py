@@ -16,8 +16,22 @@ if TYPE_CHECKING:
 __all__ = ["SQL_TYPES", "Origin", "contract_select"]
 
 SQL_TYPES = {"text": "VARCHAR", "number": "DOUBLE", "timestamp": "TIMESTAMPTZ"}
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
-            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN")  # fmt: skip
+_NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "UHUGEINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL",
+    "BOOLEAN",
+)
 _NO_TYPE = '"NULL"'  # of a Parquet column that never had a value
 # a time of day before the offset: "2024-01-05" also ends in a sign and two digits
 _AWARE = r".*\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)"
@@ -73,8 +87,13 @@ def _origins(origin: Origin, contract: TableContract, types: dict[str, str]) -> 
     if not contract.key:
         for renamed in origin.source.columns:
             if renamed not in names:
-                raise SpecError("CF504", where=f"{origin.where}.columns", expected=f"a column of {contract.name}",
-                                came=f"'{renamed}'", fix=f"Rename it; {nearest(renamed, names)}.")  # fmt: skip
+                raise SpecError(
+                    "CF504",
+                    where=f"{origin.where}.columns",
+                    expected=f"a column of {contract.name}",
+                    came=f"'{renamed}'",
+                    fix=f"Rename it; {nearest(renamed, names)}.",
+                )
     found = {}
     for column in contract.columns:
         declared = origin.source.columns.get(column.name)
@@ -88,9 +107,13 @@ def _origins(origin: Origin, contract: TableContract, types: dict[str, str]) -> 
 
 
 def _missing(origin: Origin, name: str, present: list[str]) -> DataError:
-    return DataError("CF217", where=origin.where, expected=f"a column '{name}'",
-                     came=f"{len(present)} columns without it; {nearest(name, present)}",
-                     fix="Add it to the source, or say its name under `columns`.")  # fmt: skip
+    return DataError(
+        "CF217",
+        where=origin.where,
+        expected=f"a column '{name}'",
+        came=f"{len(present)} columns without it; {nearest(name, present)}",
+        fix="Add it to the source, or say its name under `columns`.",
+    )
 
 
 def _extras(
@@ -116,8 +139,13 @@ def _timezone_is_known(con: duckdb.DuckDBPyConnection, origin: Origin) -> None:
     known = [row[0] for row in con.execute("SELECT name FROM pg_timezone_names() ORDER BY name").fetchall()]
     if zone not in known:
         hint = nearest(zone, known)
-        raise SpecError("CF308", where=f"{origin.where}.timezone", expected="an IANA time zone", came=f"'{zone}'",
-                        fix=f"Correct it; {hint}." if len(hint) < 100 else "Use 'Europe/Berlin', say.")  # fmt: skip
+        raise SpecError(
+            "CF308",
+            where=f"{origin.where}.timezone",
+            expected="an IANA time zone",
+            came=f"'{zone}'",
+            fix=f"Correct it; {hint}." if len(hint) < 100 else "Use 'Europe/Berlin', say.",
+        )
 
 
 def _plain(name: str, type_: str) -> str:
@@ -159,8 +187,13 @@ def _cast(con: duckdb.DuckDBPyConnection, origin: Origin, column: Column, *, nam
 
 def _zone_is_given(origin: Origin, name: str, came: str) -> None:
     if origin.source.timezone is None:
-        raise DataError("CF308", where=f"{origin.where}, column '{name}'", expected="timestamps with a time zone",
-                        came=came, fix="Store UTC, or set `timezone` on the source (for example 'UTC').")  # fmt: skip
+        raise DataError(
+            "CF308",
+            where=f"{origin.where}, column '{name}'",
+            expected="timestamps with a time zone",
+            came=came,
+            fix="Store UTC, or set `timezone` on the source (for example 'UTC').",
+        )
 
 
 def _text_reads_as(
@@ -168,13 +201,22 @@ def _text_reads_as(
 ) -> None:
     where, quoted = f"{origin.where}, column '{name}'", identifier(name)
     if type_ != "VARCHAR":
-        raise DataError("CF212", where=where, expected=f"a {column.type}", came=f"the type {type_}",
-                        fix="Cast it in the source, or name the right column under `columns`.")  # fmt: skip
+        raise DataError(
+            "CF212",
+            where=where,
+            expected=f"a {column.type}",
+            came=f"the type {type_}",
+            fix="Cast it in the source, or name the right column under `columns`.",
+        )
     total, examples = con.execute(
         f"SELECT count(*), min({quoted}, 5) FROM {origin.relation} WHERE trim({quoted}) <> '' AND {cast} IS NULL"
     ).fetchall()[0]
     # "NaN" reads as a number and is a gap, so it is no fault here
     if total:
-        raise DataError("CF212", where=where, expected=f"a {column.type} in every row",
-                        came=f"text in {count_and_examples(examples, total)}",
-                        fix="Correct these rows, or name the right column under `columns`.")  # fmt: skip
+        raise DataError(
+            "CF212",
+            where=where,
+            expected=f"a {column.type} in every row",
+            came=f"text in {count_and_examples(examples, total)}",
+            fix="Correct these rows, or name the right column under `columns`.",
+        )

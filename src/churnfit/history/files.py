@@ -65,9 +65,13 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
         else:
             con.execute(f"CREATE VIEW {view} AS SELECT * FROM {reader}").fetchall()
     except duckdb.Error as fault:
-        raise DataError("CF402", where=where, expected="a file that can be read as what its name says",
-                        came=str(fault).splitlines()[0][:200],
-                        fix="Write it again, or give it the ending of its format.") from fault  # fmt: skip
+        raise DataError(
+            "CF402",
+            where=where,
+            expected="a file that can be read as what its name says",
+            came=str(fault).splitlines()[0][:200],
+            fix="Write it again, or give it the ending of its format.",
+        ) from fault
     return OpenedFile(relation=view, paths=(*paths, *(str(file) for file in found)))
 
 
@@ -80,12 +84,18 @@ def _resolve(path: str, root: Path, name: str) -> list[Path]:
         pattern = path.removeprefix(str(anchor)) if anchor != root else path
         found = sorted(file for file in anchor.glob(pattern) if file.is_file())
     if not found:
-        raise DataError("CF401", where=where, expected=f"a file under {root}", came="none",
-                        fix="Correct `path`, or write the file.")  # fmt: skip
+        raise DataError(
+            "CF401", where=where, expected=f"a file under {root}", came="none", fix="Correct `path`, or write the file."
+        )
     empty = [file.name for file in found if file.stat().st_size == 0]
     if empty:
-        raise DataError("CF401", where=where, expected="files with content",
-                        came=f"{count_and_examples(empty)} of 0 bytes", fix="Write the export again.")  # fmt: skip
+        raise DataError(
+            "CF401",
+            where=where,
+            expected="files with content",
+            came=f"{count_and_examples(empty)} of 0 bytes",
+            fix="Write the export again.",
+        )
     return [file.resolve() for file in found]
 
 
@@ -102,8 +112,13 @@ def _reader(file_name: str, paths: str, where: str) -> str:
         return f"read_csv([{paths}], all_varchar=true, header=true, union_by_name=true, hive_types_autocast=false)"
     if file_name.endswith(_JSON):
         return f"read_json([{paths}], union_by_name=true)"
-    raise DataError("CF402", where=where, expected=f"a name ending in {', '.join(_PARQUET + _CSV + _JSON)}",
-                    came=file_name, fix="Give the file the ending of its format.")  # fmt: skip
+    raise DataError(
+        "CF402",
+        where=where,
+        expected=f"a name ending in {', '.join(_PARQUET + _CSV + _JSON)}",
+        came=file_name,
+        fix="Give the file the ending of its format.",
+    )
 
 
 def _typed(con: duckdb.DuckDBPyConnection, raw: str, text: frozenset[str]) -> str:

@@ -102,8 +102,13 @@ _STATUSES = ("matured", "immature", "treated", "excluded")
 def _labels_are_ready(con: duckdb.DuckDBPyConnection) -> bool:
     ready, dated = con.execute("SELECT count(churned), count(churned_at) FROM measures").fetchall()[0]
     if not ready and not dated:
-        raise DataError("CF217", where="sources.measures", expected="a filled column 'churned' or 'churned_at'",
-                        came="neither", fix="Name it under `columns`, for example churned = 'left'.")  # fmt: skip
+        raise DataError(
+            "CF217",
+            where="sources.measures",
+            expected="a filled column 'churned' or 'churned_at'",
+            came="neither",
+            fix="Name it under `columns`, for example churned = 'left'.",
+        )
     return bool(ready)
 
 

@@ -39,8 +39,13 @@ def suspects(training: pd.DataFrame, spec: ScorecardSpec) -> list[Finding]:
     """
     for name in ("account_id", "churned", *spec.measures):
         if name not in training.columns:
-            raise DataError("CF217", where="training rows", expected=f"a column '{name}'", came="none",
-                            fix="Join the snapshot with its labels.")  # fmt: skip
+            raise DataError(
+                "CF217",
+                where="training rows",
+                expected=f"a column '{name}'",
+                came="none",
+                fix="Join the snapshot with its labels.",
+            )
     churned = training["churned"].to_numpy("float64")
     findings = []
     for name, measure in spec.measures.items():
@@ -48,11 +53,16 @@ def suspects(training: pd.DataFrame, spec: ScorecardSpec) -> list[Finding]:
             continue
         best = max(_separations(training, name, churned), default=(0.5, ""))
         if best[0] >= _TOO_GOOD:
-            findings.append(Finding(code="CF109", severity="error", where=f"measures.{name}",
-                                    expected=f"no measure that separates churners alone (AUC below {_TOO_GOOD})",
-                                    came=f"{best[1]} alone has AUC {best[0]:.3f} on {len(training):,} rows",
-                                    fix="Find out when it is written: if because of churn, remove it; else set "
-                                        "leak_checked = true."))  # fmt: skip
+            findings.append(
+                Finding(
+                    code="CF109",
+                    severity="error",
+                    where=f"measures.{name}",
+                    expected=f"no measure that separates churners alone (AUC below {_TOO_GOOD})",
+                    came=f"{best[1]} alone has AUC {best[0]:.3f} on {len(training):,} rows",
+                    fix="Find out when it is written: if because of churn, remove it; else set leak_checked = true.",
+                )
+            )
     return findings
 
 

@@ -66,8 +66,16 @@ def broken_rules(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> list[Find
             total, examples = answers[2 * position], answers[2 * position + 1]
             if total:
                 came = f"{rule.came}: {count_and_examples(examples or [], total)}"
-                findings.append(Finding(code=rule.code, severity=rule.severity, where=rule.where,
-                                        expected=rule.expected, came=came, fix=rule.fix))  # fmt: skip
+                findings.append(
+                    Finding(
+                        code=rule.code,
+                        severity=rule.severity,
+                        where=rule.where,
+                        expected=rule.expected,
+                        came=came,
+                        fix=rule.fix,
+                    )
+                )
     return findings
 
 
@@ -101,31 +109,61 @@ def _column_rules(contract: TableContract, column: Column, observed_to: pd.Times
     rules = []
     if column.filled:
         blank = f"{quoted} IS NULL" + (f" OR trim({quoted}) = ''" if column.type == "text" else "")
-        rules.append(Rule(code="CF201", relation=table, where=where, broken=blank,
-                          example="coalesce(nullif(trim(account_id), ''), '(no id)')",
-                          expected="a value in every row", came="gaps in rows of",
-                          fix="Fill or remove these rows in the source."))  # fmt: skip
+        rules.append(
+            Rule(
+                code="CF201",
+                relation=table,
+                where=where,
+                broken=blank,
+                example="coalesce(nullif(trim(account_id), ''), '(no id)')",
+                expected="a value in every row",
+                came="gaps in rows of",
+                fix="Fill or remove these rows in the source.",
+            )
+        )
     if column.non_negative:
-        rules.append(Rule(code="CF207", relation=table, where=where, broken=f"{quoted} < 0", expected="numbers >= 0",
-                          came="negative values in rows of", fix="Correct these rows in the source."))  # fmt: skip
+        rules.append(
+            Rule(
+                code="CF207",
+                relation=table,
+                where=where,
+                broken=f"{quoted} < 0",
+                expected="numbers >= 0",
+                came="negative values in rows of",
+                fix="Correct these rows in the source.",
+            )
+        )
     if column.type != "text" and name != "recorded_at":
         rules.append(_finite(table, name))
     if column.type == "timestamp" and not column.may_be_future:
         latest = f"{literal(observed_to.to_pydatetime(warn=False))} + to_days(1)"
         # recorded_at defaults to occurred_at: the same fault is told once
         own = " AND recorded_at <> occurred_at" if name == "recorded_at" else ""
-        rules.append(Rule(code="CF313", relation=table, where=where,
-                          broken=f"isfinite({quoted}) AND {quoted} > {latest}{own}",
-                          example=f"account_id || ' ' || strftime({quoted}, '%Y-%m-%d')",
-                          expected=f"dates up to {observed_to:%Y-%m-%d}", came="later dates in rows of",
-                          fix="Correct them, or say the last day the sources know in cohort.observed_to."))  # fmt: skip
+        rules.append(
+            Rule(
+                code="CF313",
+                relation=table,
+                where=where,
+                broken=f"isfinite({quoted}) AND {quoted} > {latest}{own}",
+                example=f"account_id || ' ' || strftime({quoted}, '%Y-%m-%d')",
+                expected=f"dates up to {observed_to:%Y-%m-%d}",
+                came="later dates in rows of",
+                fix="Correct them, or say the last day the sources know in cohort.observed_to.",
+            )
+        )
     return rules
 
 
 def _finite(table: str, name: str) -> Rule:
-    return Rule(code="CF202", relation=table, where=f"{table}.{name}", broken=f"NOT isfinite({identifier(name)})",
-                expected="finite values", came="infinite values in rows of",
-                fix="Leave a gap where nothing is known.")  # fmt: skip
+    return Rule(
+        code="CF202",
+        relation=table,
+        where=f"{table}.{name}",
+        broken=f"NOT isfinite({identifier(name)})",
+        expected="finite values",
+        came="infinite values in rows of",
+        fix="Leave a gap where nothing is known.",
+    )
 
 
 def _key_rules(contract: TableContract) -> list[Rule]:
@@ -136,23 +174,43 @@ def _key_rules(contract: TableContract) -> list[Rule]:
         "GROUP BY lower(trim(account_id)) HAVING count(DISTINCT account_id) > 1)"
     )
     return [
-        Rule(code="CF104", relation=doubles, where=f"{table} ({key})", broken="TRUE", expected="one row per key",
-             came="keys with several rows", fix="Keep the newest row of each in the source."),
-        Rule(code="CF104", severity="warning", relation=twins, where=f"{table}.account_id", broken="TRUE",
-             example="twins", expected="ids that differ by more than case and spaces",
-             came="ids that look like one account",
-             fix="Make them one in the source if they are; churnfit keeps them apart."),
-    ]  # fmt: skip
+        Rule(
+            code="CF104",
+            relation=doubles,
+            where=f"{table} ({key})",
+            broken="TRUE",
+            expected="one row per key",
+            came="keys with several rows",
+            fix="Keep the newest row of each in the source.",
+        ),
+        Rule(
+            code="CF104",
+            severity="warning",
+            relation=twins,
+            where=f"{table}.account_id",
+            broken="TRUE",
+            example="twins",
+            expected="ids that differ by more than case and spaces",
+            came="ids that look like one account",
+            fix="Make them one in the source if they are; churnfit keeps them apart.",
+        ),
+    ]
 
 
 def _date_rules() -> list[Rule]:
     return [
         # a warning: customers do leave before their stage begins, and such rows are excluded at every as_of
-        Rule(code="CF107", severity="warning", relation="accounts", where="accounts.churned_at",
-             broken="churned_at <= started_at", expected="churn after the start",
-             came="churn at or before the start of",
-             fix="They never train or score; correct them if the dates are wrong."),
-    ]  # fmt: skip
+        Rule(
+            code="CF107",
+            severity="warning",
+            relation="accounts",
+            where="accounts.churned_at",
+            broken="churned_at <= started_at",
+            expected="churn after the start",
+            came="churn at or before the start of",
+            fix="They never train or score; correct them if the dates are wrong.",
+        ),
+    ]
 
 
 def _event_rules() -> list[Rule]:
@@ -161,18 +219,39 @@ def _event_rules() -> list[Rule]:
         "AND account_id NOT IN (SELECT account_id FROM accounts WHERE account_id IS NOT NULL) GROUP BY account_id)"
     )
     return [
-        Rule(code="CF107", severity="warning", relation="events", where="events.recorded_at",
-             broken="recorded_at < occurred_at", expected="facts recorded when they happened or later",
-             came="earlier ones in rows of", fix="They count from occurred_at; check clocks and planned events."),
-        Rule(code="CF104", severity="warning", relation=unknown, where="events.account_id", broken="TRUE",
-             expected="accounts that are in the accounts table", came="events of unknown accounts",
-             fix="They are not used; check that both sources write ids alike."),
-    ]  # fmt: skip
+        Rule(
+            code="CF107",
+            severity="warning",
+            relation="events",
+            where="events.recorded_at",
+            broken="recorded_at < occurred_at",
+            expected="facts recorded when they happened or later",
+            came="earlier ones in rows of",
+            fix="They count from occurred_at; check clocks and planned events.",
+        ),
+        Rule(
+            code="CF104",
+            severity="warning",
+            relation=unknown,
+            where="events.account_id",
+            broken="TRUE",
+            expected="accounts that are in the accounts table",
+            came="events of unknown accounts",
+            fix="They are not used; check that both sources write ids alike.",
+        ),
+    ]
 
 
 def _label_rules() -> list[Rule]:
     return [
-        Rule(code="CF105", relation="measures", where="measures.churned", broken="churned NOT IN (0, 1)",
-             example="account_id || ' ' || churned", expected="0 or 1", came="other labels in rows of",
-             fix="Map them in the source: churned = 1, stayed = 0."),
-    ]  # fmt: skip
+        Rule(
+            code="CF105",
+            relation="measures",
+            where="measures.churned",
+            broken="churned NOT IN (0, 1)",
+            example="account_id || ' ' || churned",
+            expected="0 or 1",
+            came="other labels in rows of",
+            fix="Map them in the source: churned = 1, stayed = 0.",
+        ),
+    ]

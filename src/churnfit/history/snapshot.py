@@ -65,9 +65,13 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
     finally:
         con.unregister("grid_given")
     if len(frame) != len(grid):
-        raise DataError("CF104", where="snapshot", expected="one account for each of the grid's rows",
-                        came=f"{len(frame):,} for {len(grid):,}",
-                        fix="`churnfit check` lists accounts that are missing or double.")  # fmt: skip
+        raise DataError(
+            "CF104",
+            where="snapshot",
+            expected="one account for each of the grid's rows",
+            came=f"{len(frame):,} for {len(grid):,}",
+            fix="`churnfit check` lists accounts that are missing or double.",
+        )
     return frame
 
 

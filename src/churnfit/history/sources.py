@@ -124,15 +124,25 @@ def _one_select(text: str, where: str, files: list[str]) -> str:
             if isinstance(table, exp.Table) and isinstance(table.this, exp.Identifier):
                 if table.name not in files or table.db:
                     hint = nearest(table.name, files)
-                    raise SpecError("CF504", where=where, expected="tables declared under [sources.files]",
-                                    came=f"'{table.name}'", fix=f"Declare it; {hint}.")  # fmt: skip
+                    raise SpecError(
+                        "CF504",
+                        where=where,
+                        expected="tables declared under [sources.files]",
+                        came=f"'{table.name}'",
+                        fix=f"Declare it; {hint}.",
+                    )
                 table.set("db", exp.to_identifier("files"))
     return query.sql(dialect="duckdb")
 
 
 def _not_one_select(where: str, came: str) -> SpecError:
-    return SpecError("CF505", where=f"{where}.sql", expected="exactly one SELECT", came=came,
-                     fix="Write one SELECT over the names of [sources.files].")  # fmt: skip
+    return SpecError(
+        "CF505",
+        where=f"{where}.sql",
+        expected="exactly one SELECT",
+        came=came,
+        fix="Write one SELECT over the names of [sources.files].",
+    )
 
 
 def _create(
@@ -157,12 +167,21 @@ def _create(
         shape = "VIEW" if table == "events" and plain else "TABLE"
         con.execute(f"CREATE {shape} {table} AS {query}").fetchall()
     except duckdb.PermissionException as fault:
-        raise SpecError("CF505", where=where, expected="a SELECT over the names of [sources.files]",
-                        came=str(fault).splitlines()[0][:200],
-                        fix="Declare the file under [sources.files].") from fault  # fmt: skip
+        raise SpecError(
+            "CF505",
+            where=where,
+            expected="a SELECT over the names of [sources.files]",
+            came=str(fault).splitlines()[0][:200],
+            fix="Declare the file under [sources.files].",
+        ) from fault
     except duckdb.Error as fault:
-        raise DataError("CF402", where=where, expected="rows that can be read", came=str(fault).splitlines()[0][:200],
-                        fix="Correct the source.") from fault  # fmt: skip
+        raise DataError(
+            "CF402",
+            where=where,
+            expected="rows that can be read",
+            came=str(fault).splitlines()[0][:200],
+            fix="Correct the source.",
+        ) from fault
 
 
 def _no_rows(contract: TableContract) -> str:
@@ -176,11 +195,17 @@ def _with_constant_as_of(con: duckdb.DuckDBPyConnection, origin: Origin, spec: S
     if dated or spec.evaluation.method != "held_out_accounts":
         return origin
     stamp = f"CAST({literal(CONSTANT_AS_OF)} AS TIMESTAMPTZ)"
-    return Origin(relation=f"(SELECT *, {stamp} AS as_of FROM {origin.relation})", source=origin.source,
-                  where=origin.where)  # fmt: skip
+    return Origin(
+        relation=f"(SELECT *, {stamp} AS as_of FROM {origin.relation})", source=origin.source, where=origin.where
+    )
 
 
 def _has_rows(con: duckdb.DuckDBPyConnection, origin: Origin) -> None:
     if not con.execute(f"SELECT 1 FROM {origin.relation} LIMIT 1").fetchall():
-        raise DataError("CF110", where=origin.where, expected="at least one row", came="none",
-                        fix="Check the export, or the query's filter: only a header is left.")  # fmt: skip
+        raise DataError(
+            "CF110",
+            where=origin.where,
+            expected="at least one row",
+            came="none",
+            fix="Check the export, or the query's filter: only a header is left.",
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from churnfit.errors import GateError
+from churnfit.errors import GateError, UsageError
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Version
 from churnfit.scorecard.card import Scorecard
@@ -28,10 +28,19 @@ class PromotionPlan:
 def load(workspace: Workspace, card: str, reference: str) -> tuple[Version | None, Scorecard]:
     """Return the version and card that `reference` names: a version, or the path of a scorecard's JSON."""
     if reference.endswith(".json"):
-        return None, Scorecard.from_json(Path(reference).read_text(encoding="utf-8"))
+        return None, Scorecard.from_json(_text_of(Path(reference)))
     registry = workspace.registry()
     version = registry.resolve(card, reference)
     return version, registry.load(version)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as fault:
+        raise UsageError(
+            "CF401", where=str(path), expected="a scorecard's JSON", came=str(fault), fix="Correct the path."
+        ) from fault
 
 
 def differences(workspace: Workspace, card: str, before: str, after: str) -> list[str]:
@@ -61,8 +70,13 @@ def promote(workspace: Workspace, card: str, reference: str, *, reason: str) -> 
     registry = workspace.registry()
     candidate = registry.resolve(card, reference)
     if candidate.kind != "candidate":
-        raise GateError("CF606", where=f"{card} {reference}", expected="a candidate", came="a version promoted before",
-                        fix="Use `churnfit rollback` to go back to it.")  # fmt: skip
+        raise GateError(
+            "CF606",
+            where=f"{card} {reference}",
+            expected="a candidate",
+            came="a version promoted before",
+            fix="Use `churnfit rollback` to go back to it.",
+        )
     version = registry.promote(candidate, reason=reason)
     _export(workspace, card, registry.load(version))
     return version

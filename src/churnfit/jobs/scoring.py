@@ -25,14 +25,14 @@ from churnfit.scoring.batch import score as score_snapshot
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["Explanation", "ScoringResult", "explain", "queue", "score", "scoring_snapshot"]
+__all__ = ["Explanation", "ScoringResult", "explain", "published_runs", "queue", "score", "scoring_snapshot"]
 
 _TOP_REASONS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringResult:
-    """What a scoring run did; `published` is False when the same run was there already, or nothing was to be written."""
+    """What a scoring run did; `published` is False when nothing was written."""
 
     run: RunRow
     bands: dict[str, int]
@@ -62,14 +62,17 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
         require_clean([finding for finding in findings if finding.code != "CF313"])
         measured = snapshot(con, spec, scoring_grid(con, spec, as_of))
     if measured.empty:
-        raise DataError("CF110", where=f"card '{spec.name}' on {as_of:%Y-%m-%d}", expected="accounts in the stage",
-                        came="none", fix="Check the date and cohort.stage_days.")  # fmt: skip
+        raise DataError(
+            "CF110",
+            where=f"card '{spec.name}' on {as_of:%Y-%m-%d}",
+            expected="accounts in the stage",
+            came="none",
+            fix="Check the date and cohort.stage_days.",
+        )
     return measured.assign(as_of=as_of)
 
 
-def score(
-    workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry_run: bool = False
-) -> ScoringResult:
+def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry_run: bool = False) -> ScoringResult:
     """Score every account on `as_of` with the champion and publish scores, reasons and CTAs, once.
 
     The same date, card and data again change nothing. A date older than the newest published one joins the history
@@ -87,9 +90,15 @@ def score(
     run = score_snapshot(champion, measured, key=key)
     folder = run_folder(workspace.scores, card, as_of, key)
     row = RunRow(
-        run_key=key, card=card, as_of=as_of.date(), version=version.reference, card_sha256=champion.sha256,
-        snapshot_sha256=sha256, accounts=len(measured), folder=str(folder.relative_to(workspace.folder)),
-    )  # fmt: skip
+        run_key=key,
+        card=card,
+        as_of=as_of.date(),
+        version=version.reference,
+        card_sha256=champion.sha256,
+        snapshot_sha256=sha256,
+        accounts=len(measured),
+        folder=str(folder.relative_to(workspace.folder)),
+    )
     accounts = _accounts(champion, run, spec)
     if not dry_run:
         say("Publishing scores and calls to action")
@@ -97,7 +106,9 @@ def score(
     store = workspace.store()
     try:
         done = store.publish(
-            row, lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version), dry_run=dry_run
+            row,
+            lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version),
+            dry_run=dry_run,
         )
         there = store.run(key)
     finally:
@@ -116,6 +127,15 @@ def queue(workspace: Workspace, card: str, *, owner: str | None = None) -> list[
     return [row for row in rows if owner is None or row.owner == owner]
 
 
+def published_runs(workspace: Workspace, card: str) -> list[RunRow]:
+    """Return the card's scoring runs, in the order they were published."""
+    store = workspace.store()
+    try:
+        return store.runs(card)
+    finally:
+        store.close()
+
+
 def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | None = None) -> Explanation:
     """Return why an account scored as it did in the newest run, or in that of `as_of`.
 
@@ -130,17 +150,39 @@ def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | N
     finally:
         store.close()
     if run is None:
-        raise UsageError("CF702", where=f"card '{card}'", expected="a scoring run" + (f" of {as_of}" if as_of else ""),
-                         came="none", fix="churnfit score makes one.")  # fmt: skip
+        raise UsageError(
+            "CF702",
+            where=f"card '{card}'",
+            expected="a scoring run" + (f" of {as_of}" if as_of else ""),
+            came="none",
+            fix="churnfit score makes one.",
+        )
     found = published_reasons(workspace.folder / run.folder, account_id)
     if found is None:
-        raise UsageError("CF702", where=f"run of {run.as_of}", expected=f"account '{account_id}'", came="no such account",
-                         fix="Check the id; accounts outside the stage are not scored.")  # fmt: skip
+        raise UsageError(
+            "CF702",
+            where=f"run of {run.as_of}",
+            expected=f"account '{account_id}'",
+            came="no such account",
+            fix="Check the id; accounts outside the stage are not scored.",
+        )
     scores, reasons, row = found
     registry = workspace.registry()
     scored_by = registry.load(registry.resolve(card, run.version))
-    facts = {name: scores[name] for name in ("account_id", "segment", "stage_day", "owner", "arr", "health",
-                                             "churn_probability", "band", "coverage")}  # fmt: skip
+    facts = {
+        name: scores[name]
+        for name in (
+            "account_id",
+            "segment",
+            "stage_day",
+            "owner",
+            "arr",
+            "health",
+            "churn_probability",
+            "band",
+            "coverage",
+        )
+    }
     said = reasons[["rank", "measure", "health_points", "probability_points"]].copy()
     lines = [scored_by.measure(name) for name in said["measure"]]
     said["label"] = [line.label for line in lines]
@@ -148,8 +190,9 @@ def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | N
     said["healthy"] = [healthy_words(scored_by, line) for line in lines]
     return Explanation(
         score={**facts, "as_of": run.as_of.isoformat(), "version": run.version},
-        expected_health=scored_by.expected_health, reasons=said.reset_index(drop=True),
-    )  # fmt: skip
+        expected_health=scored_by.expected_health,
+        reasons=said.reset_index(drop=True),
+    )
 
 
 def _state(row: pd.Series, name: str) -> str | None:
@@ -169,9 +212,14 @@ def _accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[Scor
     scored: list[Any] = run.scores.assign(value=value, owner=owner).to_dict("records")
     return [
         ScoredAccount(
-            account_id=row["account_id"], owner=row["owner"], value=row["value"], health=row["health"],
-            churn_probability=row["churn_probability"], band=row["band"], lead_measure=lead.get(row["account_id"], ""),
+            account_id=row["account_id"],
+            owner=row["owner"],
+            value=row["value"],
+            health=row["health"],
+            churn_probability=row["churn_probability"],
+            band=row["band"],
+            lead_measure=lead.get(row["account_id"], ""),
             reasons=tuple(words.get(row["account_id"], ())),
         )
         for row in scored
-    ]  # fmt: skip
+    ]

@@ -54,15 +54,23 @@ def init(folder: Path, *, templates: tuple[str, ...] = TEMPLATES) -> list[Path]:
     UsageError
         CF506 when one of them is there already; none is written then.
     """
-    content = {folder / FILE_NAME: _WORKSPACE_TOML.format(
-        cards="\n".join(f'{name} = "models/{name}/scorecard.toml"' for name in templates))}  # fmt: skip
+    content = {
+        folder / FILE_NAME: _WORKSPACE_TOML.format(
+            cards="\n".join(f'{name} = "models/{name}/scorecard.toml"' for name in templates)
+        )
+    }
     for name in templates:
         text = files("churnfit").joinpath("templates", f"{name}.toml").read_text(encoding="utf-8")
         content[folder / "models" / name / "scorecard.toml"] = text
     there = [path for path in content if path.exists()]
     if there:
-        raise UsageError("CF506", where=str(folder), expected="a folder without a workspace", came=f"{there[0]}",
-                         fix="Give another folder, or move that file away.")  # fmt: skip
+        raise UsageError(
+            "CF506",
+            where=str(folder),
+            expected="a folder without a workspace",
+            came=f"{there[0]}",
+            fix="Give another folder, or move that file away.",
+        )
     for path, text in content.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
@@ -70,7 +78,7 @@ def init(folder: Path, *, templates: tuple[str, ...] = TEMPLATES) -> list[Path]:
 
 
 def demo(folder: Path, *, say: Say, accounts: int = 1200) -> DemoResult:
-    """Simulate a history in `folder` and run every job on it, up to the CSMs' queues. Run again, it goes on from there."""
+    """Simulate a history in `folder`, unless it has one, and run every job on it, up to the CSMs' queues."""
     from churnfit.synthetic import simulate, write_world
 
     if not (folder / FILE_NAME).exists():

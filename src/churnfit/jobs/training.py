@@ -97,9 +97,13 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> Tra
         if matured.empty:
             first = found.loc[found["status"] == "immature", "matures_on"].min()
             when = f"the first matures on {first:%Y-%m-%d}" if pd.notna(first) else "none is maturing"
-            raise DataError("CF110", where="the training cohort", expected="rows whose horizon is over",
-                            came=f"0 matured of {len(found):,} rows; {when}",
-                            fix="Wait, or shorten cohort.horizon_days.")  # fmt: skip
+            raise DataError(
+                "CF110",
+                where="the training cohort",
+                expected="rows whose horizon is over",
+                came=f"0 matured of {len(found):,} rows; {when}",
+                fix="Wait, or shorten cohort.horizon_days.",
+            )
         measured = snapshot(con, spec, matured[["account_id", "as_of"]])
     rows = measured.merge(matured[["account_id", "as_of", "churned"]], on=["account_id", "as_of"], validate="1:1")
     rows["churned"] = rows["churned"].astype("int64")
@@ -107,9 +111,12 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> Tra
     require_clean(suspects(rows, spec))
     status = found["status"].value_counts()
     return TrainingSet(
-        rows=rows, ledger=ledger(found), treated=int(status.get("treated", 0)),
-        immature=int(status.get("immature", 0)), sha256=snapshot_hash(rows),
-    )  # fmt: skip
+        rows=rows,
+        ledger=ledger(found),
+        treated=int(status.get("treated", 0)),
+        immature=int(status.get("immature", 0)),
+        sha256=snapshot_hash(rows),
+    )
 
 
 def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> FitResult:
@@ -150,13 +157,17 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     if learned.measures:
         figures["points"] = points_figure(learned)
     record = RunRecord(
-        params=_params(spec, workspace.cards[card], training, challenger), metrics=_metrics(report), figures=figures,
+        params=_params(spec, workspace.cards[card], training, challenger),
+        metrics=_metrics(report),
+        figures=figures,
         texts={
-            "card.md": to_markdown(learned), "report.md": report.to_markdown(), "gates.md": verdict.to_markdown(),
+            "card.md": to_markdown(learned),
+            "report.md": report.to_markdown(),
+            "gates.md": verdict.to_markdown(),
             "ledger.csv": training.ledger.to_csv(index=False),
         },
         gates_passed=verdict.passed,
-    )  # fmt: skip
+    )
     return FitResult(version=registry.register(learned, record), card=learned, report=report, verdict=verdict)
 
 
@@ -191,18 +202,26 @@ def _challenger(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> C
     if learning["segment"].nunique() > 1:
         columns.append("segment")
     return fit_challenger(
-        learning[columns], learning["churned"], learning["account_id"], spec=spec.challenger,
-        random_state=spec.learning.random_state, journal=journal,
-    )  # fmt: skip
+        learning[columns],
+        learning["churned"],
+        learning["account_id"],
+        spec=spec.challenger,
+        random_state=spec.learning.random_state,
+        journal=journal,
+    )
 
 
 def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> TrainingContext:
     churned = learning[learning["churned"] == 1]
     return TrainingContext(
-        rows=len(learning), accounts=learning["account_id"].nunique(), churned_rows=len(churned),
-        churned_accounts=churned["account_id"].nunique(), split=found.sentence, treated=training.treated,
+        rows=len(learning),
+        accounts=learning["account_id"].nunique(),
+        churned_rows=len(churned),
+        churned_accounts=churned["account_id"].nunique(),
+        split=found.sentence,
+        treated=training.treated,
         immature=training.immature,
-    )  # fmt: skip
+    )
 
 
 def _params(

@@ -10,22 +10,20 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from churnfit.cta.store import Store
 from churnfit.errors import SpecError, UsageError
 from churnfit.registry import Registry
-from churnfit.spec import ScorecardSpec, nearest, read_spec, read_toml, spec_error
+from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
 __all__ = ["FILE_NAME", "Workspace", "find_workspace"]
 
 FILE_NAME = "churnfit.toml"
 
 
-class _File(BaseModel):
+class _File(Strict):
     """`churnfit.toml`: the cards, and where things are kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cards: dict[str, str]
     folder: str = ".churnfit"
@@ -55,19 +53,34 @@ class Workspace:
             return next(iter(self.cards))
         known = sorted(self.cards)
         if given is None:
-            raise UsageError("CF703", where=str(self.root / FILE_NAME), expected="--card, as there are several cards",
-                             came="no --card", fix=f"Give one of {', '.join(known)}.")  # fmt: skip
+            raise UsageError(
+                "CF703",
+                where=str(self.root / FILE_NAME),
+                expected="--card, as there are several cards",
+                came="no --card",
+                fix=f"Give one of {', '.join(known)}.",
+            )
         if given not in self.cards:
-            raise UsageError("CF504", where=str(self.root / FILE_NAME), expected=f"one of {', '.join(known)}",
-                             came=f"'{given}'", fix=f"Give a card of this workspace; {nearest(given, known)}.")  # fmt: skip
+            raise UsageError(
+                "CF504",
+                where=str(self.root / FILE_NAME),
+                expected=f"one of {', '.join(known)}",
+                came=f"'{given}'",
+                fix=f"Give a card of this workspace; {nearest(given, known)}.",
+            )
         return given
 
     def spec(self, card: str) -> ScorecardSpec:
         """Return the card's spec, checked."""
         spec = read_spec(self.cards[card])
         if spec.name != card:
-            raise SpecError("CF503", where=str(self.cards[card]), expected=f'name = "{card}", as churnfit.toml says',
-                            came=f'name = "{spec.name}"', fix="Use one name in both files.")  # fmt: skip
+            raise SpecError(
+                "CF503",
+                where=str(self.cards[card]),
+                expected=f'name = "{card}", as churnfit.toml says',
+                came=f'name = "{spec.name}"',
+                fix="Use one name in both files.",
+            )
         return spec
 
     def registry(self) -> Registry:
@@ -95,8 +108,13 @@ def find_workspace(start: Path) -> Workspace:
     for folder in (start.resolve(), *start.resolve().parents):
         if (folder / FILE_NAME).is_file():
             return _read(folder)
-    raise SpecError("CF501", where=str(start), expected=f"{FILE_NAME} here or above", came="none",
-                    fix="`churnfit init` makes a workspace, `churnfit demo` one with data.")  # fmt: skip
+    raise SpecError(
+        "CF501",
+        where=str(start),
+        expected=f"{FILE_NAME} here or above",
+        came="none",
+        fix="`churnfit init` makes a workspace, `churnfit demo` one with data.",
+    )
 
 
 def _read(root: Path) -> Workspace:
@@ -109,20 +127,29 @@ def _read(root: Path) -> Workspace:
     database = os.environ.get("CHURNFIT_DATABASE") or file.database or f"sqlite:///{folder / 'churnfit.db'}"
     tracking = os.environ.get("CHURNFIT_TRACKING_URI") or file.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
     return Workspace(
-        root=root, folder=folder, database=_resolved(database), tracking_uri=_resolved(tracking),
+        root=root,
+        folder=folder,
+        database=_resolved(database, root),
+        tracking_uri=_resolved(tracking, root),
         cards={name: root / where for name, where in file.cards.items()},
-    )  # fmt: skip
+    )
 
 
-def _resolved(value: str) -> str:
-    """Return `value`, or what ``env:NAME`` or ``file:PATH`` points at."""
+def _resolved(value: str, root: Path) -> str:
+    """Return `value`, or what ``env:NAME`` or ``file:PATH`` (seen from `root`) points at."""
     kind, _, rest = value.partition(":")
     found: str | None = value
     if kind == "env":
         found = os.environ.get(rest)
     elif kind == "file":
-        found = Path(rest).read_text(encoding="utf-8").strip() if Path(rest).is_file() else None
+        path = root / rest
+        found = path.read_text(encoding="utf-8").strip() if path.is_file() else None
     if not found:
-        raise SpecError("CF507", where=FILE_NAME, expected=f"a secret in {value}", came="nothing there",
-                        fix=f"Set the variable or write the file that {value} names.")  # fmt: skip
+        raise SpecError(
+            "CF507",
+            where=FILE_NAME,
+            expected=f"a secret in {value}",
+            came="nothing there",
+            fix=f"Set the variable or write the file that {value} names.",
+        )
     return found

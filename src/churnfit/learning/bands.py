@@ -1,7 +1,7 @@
 """Band cuts that follow from money.
 
-Acting on an account with churn probability p and yearly value v earns ``p · save_rate · v · margin − cost``. Each band has
-one action; an account belongs to the band whose action earns most, and to green where none earns anything.
+Acting on an account with churn probability p and yearly value v earns ``p · save_rate · v · margin − cost``. Each band
+has one action; an account belongs to the band whose action earns most, and to green where none earns anything.
 """
 
 from __future__ import annotations

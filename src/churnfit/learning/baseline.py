@@ -46,9 +46,13 @@ def hand_made_health(measures: pd.DataFrame, baseline: Mapping[str, BaselineMeas
     """
     missing = [name for name in baseline if name not in measures]
     if missing:
-        raise DataError("CF217", where="hand-made card", expected=f"a column '{missing[0]}'",
-                        came=f"none; {nearest(missing[0], [str(name) for name in measures])}",
-                        fix="Rename the measure in [baseline], or declare it.")  # fmt: skip
+        raise DataError(
+            "CF217",
+            where="hand-made card",
+            expected=f"a column '{missing[0]}'",
+            came=f"none; {nearest(missing[0], [str(name) for name in measures])}",
+            fix="Rename the measure in [baseline], or declare it.",
+        )
     total = sum(line.weight for line in baseline.values())
     health: FloatArray = np.zeros(len(measures))
     for name, line in baseline.items():
@@ -87,9 +91,13 @@ def hand_made_probability(train_health: Any, churned: Any, health: Any) -> Float
     trained, labels = np.asarray(train_health, dtype=np.float64), np.asarray(churned, dtype=np.float64)
     asked = np.asarray(health, dtype=np.float64)
     if not 0 < labels.sum() < len(labels):
-        raise DataError("CF102", where="hand-made card", expected="training rows that churned and that stayed",
-                        came=f"{len(labels):,} rows, of which {int(labels.sum()):,} churned",
-                        fix="Learn from more accounts, or over a longer horizon.")  # fmt: skip
+        raise DataError(
+            "CF102",
+            where="hand-made card",
+            expected="training rows that churned and that stayed",
+            came=f"{len(labels):,} rows, of which {int(labels.sum()):,} churned",
+            fix="Learn from more accounts, or over a longer horizon.",
+        )
     centre, spread = trained.mean(), trained.std()
     base_rate: FloatArray = np.full(len(asked), labels.mean())
     if spread == 0:

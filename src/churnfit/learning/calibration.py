@@ -1,4 +1,4 @@
-"""Calibration: the slope that out-of-fold predictions deserve, and the intercept that matches observed churn.
+"""Calibration: the slopes that out-of-fold contributions deserve, and the intercept that matches observed churn.
 
 The map from health to churn probability stays strictly monotone (a logistic curve), so bands stay one-to-one.
 """
@@ -10,36 +10,45 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.bounded import log_loss_sum
+from churnfit.learning.bounded import BoundedProblem, fit_bounded
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["earned_slope", "matched_intercept"]
+__all__ = ["earned_slopes", "matched_intercept"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_EVIDENCE = 2.0  # log-likelihood units (two parameters, Akaike) before predictions are stretched or shrunk
-_SLOPE_RANGE = (0.3, 2.0)  # beyond it the curves, not the slope, are wrong
+_CONFIDENCE = 4.0  # a factor of ½ or 1½ costs half a log-likelihood unit: beliefs yield to modest evidence
+_MOST = 1.0  # evidence from other cohorts may shrink a curve, never stretch it beyond its fit
 
 
-def earned_slope(logit: Floats, churned: Floats, weight: Floats) -> float:
-    """Return the factor by which out-of-fold churn logits (n,) should be stretched; 1 without evidence.
+def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Floats:
+    """Return the factor each measure's curve deserves (n_measures,), from its out-of-fold contributions.
 
-    Logistic calibration (Platt) by Newton's method.
+    Parameters
+    ----------
+    contributions : ndarray of shape (n_rows, n_measures)
+        Churn logits that each measure added to rows its curve had not seen. What does not carry over to other accounts
+        and other cohorts earns less than 1, down to 0; without evidence the factor stays 1.
+
+    References
+    ----------
+    Breiman (1995), "Better subset regression using the nonnegative garrote", with out-of-fold contributions
+    (van Houwelingen and Sauerbrei 2013: parameterwise shrinkage factors) and a prior at 1.
     """
-    if np.ptp(logit) < 1e-9:
-        return 1.0
-    design = np.column_stack([np.ones(len(logit)), logit])
-    beta = np.array([0.0, 1.0])
-    for _ in range(50):
-        p = sigmoid(design @ beta)
-        gradient = design.T @ (weight * (churned - p))
-        curvature = (design * (weight * p * (1 - p))[:, np.newaxis]).T @ design + 1e-9 * np.eye(2)
-        step = np.linalg.solve(curvature, gradient)
-        beta = beta + np.clip(step, -1.0, 1.0)
-        if np.abs(step).max() < 1e-9:
-            break
-    gain = log_loss_sum(logit, churned, weight) - log_loss_sum(design @ beta, churned, weight)
-    return float(np.clip(beta[1], *_SLOPE_RANGE)) if gain > _EVIDENCE else 1.0
+    n_rows, n_measures = contributions.shape
+    flat = np.full(n_measures, _CONFIDENCE)
+    problem = BoundedProblem(
+        matrix=np.column_stack([contributions, np.ones(n_rows)]),
+        churned=churned,
+        weight=weight,
+        linear=np.append(-flat, 0.0),  # with the ridge: ½ · confidence · (factor − 1)²
+        ridge=np.append(flat, 0.0),
+        lower=np.append(np.zeros(n_measures), -np.inf),
+        upper=np.append(np.full(n_measures, _MOST), np.inf),
+    )
+    base = float(np.average(churned, weights=weight))
+    start = np.append(np.ones(n_measures), np.log(base / (1 - base)) - np.average(contributions.sum(axis=1)))
+    return fit_bounded(problem, start)[:-1]
 
 
 def matched_intercept(logit: Floats, churned: Floats, weight: Floats) -> float:

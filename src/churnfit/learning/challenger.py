@@ -258,9 +258,13 @@ def _folds(
 
     fewest = min(len(set(accounts[labels == label])) for label in (0, 1))
     if fewest < folds:
-        raise DataError("CF103", where="challenger",
-                        expected=f"{folds} churned and {folds} retained accounts, one a fold",
-                        came=f"{fewest}", fix="Lower challenger.folds, or set challenger.trials = 0.")  # fmt: skip
+        raise DataError(
+            "CF103",
+            where="challenger",
+            expected=f"{folds} churned and {folds} retained accounts, one a fold",
+            came=f"{fewest}",
+            fix="Lower challenger.folds, or set challenger.trials = 0.",
+        )
     splitter = StratifiedGroupKFold(n_splits=folds, shuffle=True, random_state=random_state)
     return list(splitter.split(labels, labels, accounts))
 

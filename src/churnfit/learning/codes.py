@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["MISSING", "Coding", "MeasureCodes", "learn_codes", "measure_names", "normalised", "state_array", "value_array"]
+__all__ = [
+    "MISSING",
+    "Coding",
+    "MeasureCodes",
+    "learn_codes",
+    "measure_names",
+    "normalised",
+    "state_array",
+    "value_array",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -73,7 +82,9 @@ class MeasureCodes:
         values = value_array(frame, self.name)
         gone = pd.isna(values)
         if self.numeric:
-            bins = np.searchsorted(self.cuts, np.where(gone, 0.0, values).astype(np.float64), side="right").astype(np.int64)
+            bins = np.searchsorted(self.cuts, np.where(gone, 0.0, values).astype(np.float64), side="right").astype(
+                np.int64
+            )
         else:
             bins = pd.Index(self.order, dtype=object).get_indexer(pd.Index(values, dtype=object))
             bins[bins < 0] = self.fallback

@@ -22,6 +22,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _KNOT_GAIN = 0.5  # log-likelihood units a further knot must gain
 _MERGE_COST = 0.05  # log-likelihood units below which two levels are one
+_TAIL = 0.025  # a curve stays flat over the outer share of the evidence: a handful of rows must not set a weight
 _FEW_VALUES = 4  # a measure with fewer distinct values is stepped
 _STEPS = (5.0, 2.0, 1.0)
 
@@ -97,11 +98,16 @@ def plan_curve(
     whole = bool(len(numbers)) and bool(np.all(numbers == np.round(numbers)))
     if coded.n_bins < _FEW_VALUES:
         return CurvePlan(
-            name=coded.name, graded=False, places=tuple(float(cut) for cut in coded.cuts), states=coded.states,
-            start=tuple(float(v) for v in table), signs=_signs(table), whole=whole,
-        )  # fmt: skip
-    middle = _bin_medians(numbers, coded)
-    at = np.flatnonzero(~np.isnan(middle))
+            name=coded.name,
+            graded=False,
+            places=tuple(float(cut) for cut in coded.cuts),
+            states=coded.states,
+            start=tuple(float(v) for v in table),
+            signs=_signs(table),
+            whole=whole,
+        )
+    middle: Floats = _bin_medians(numbers, coded)
+    at = _without_tails(np.flatnonzero(~np.isnan(middle)), curvature)
     turn_at = int(np.argmin(np.abs(at - turn)))
     chosen = _choose_knots(middle[at], table[at], np.maximum(curvature[at], 1e-9), turn_at, size)
     knots: Floats = middle[at][chosen]
@@ -110,9 +116,14 @@ def plan_curve(
     rises = 1 if table[at][turn_at] >= max(table[at][0], table[at][-1]) - 1e-12 else -1
     signs = tuple(rises if i < bend else -rises for i in range(len(chosen) - 1))
     return CurvePlan(
-        name=coded.name, graded=True, places=_sayable_knots(knots, whole=whole), states=coded.states,
-        start=tuple(float(h) for h in heights), signs=signs, whole=whole,
-    )  # fmt: skip
+        name=coded.name,
+        graded=True,
+        places=_sayable_knots(knots, whole=whole),
+        states=coded.states,
+        start=tuple(float(h) for h in heights),
+        signs=signs,
+        whole=whole,
+    )
 
 
 def _signs(table: Floats) -> tuple[int, ...]:
@@ -122,8 +133,15 @@ def _signs(table: Floats) -> tuple[int, ...]:
 def _bin_medians(numbers: Floats, coded: MeasureCodes) -> Floats:
     bins = np.searchsorted(coded.cuts, numbers, side="right")
     medians = pd.Series(numbers).groupby(bins).median()
-    by_bin: Floats = medians.reindex(range(coded.n_bins)).to_numpy(dtype=np.float64)
-    return by_bin
+    return np.asarray(medians.reindex(range(coded.n_bins)), dtype=np.float64)
+
+
+def _without_tails(bins: NDArray[np.intp], curvature: Floats) -> NDArray[np.intp]:
+    """Return `bins` without the outermost ones that together hold too little evidence to end a curve."""
+    mass = curvature[bins]
+    share = np.cumsum(mass) / max(mass.sum(), 1e-12)
+    kept = bins[(share > _TAIL) & (share - mass / max(mass.sum(), 1e-12) < 1 - _TAIL)]
+    return kept if len(kept) >= _FEW_VALUES else bins
 
 
 def _choose_knots(x: Floats, y: Floats, weight: Floats, turn: int, size: int) -> NDArray[np.int64]:
@@ -231,6 +249,10 @@ def _plan_categories(coded: MeasureCodes, table: Floats, curvature: Floats, size
         groups[i] += groups[i + 1]
         del heights[i + 1], mass[i + 1], groups[i + 1]
     return CurvePlan(
-        name=coded.name, graded=False, levels=tuple(tuple(sorted(g)) for g in groups), states=coded.states,
-        start=tuple(heights), signs=(1,) * (len(groups) - 1),
-    )  # fmt: skip
+        name=coded.name,
+        graded=False,
+        levels=tuple(tuple(sorted(g)) for g in groups),
+        states=coded.states,
+        start=tuple(heights),
+        signs=(1,) * (len(groups) - 1),
+    )

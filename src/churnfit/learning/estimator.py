@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 
 from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
-from churnfit.learning.calibration import earned_slope, matched_intercept
+from churnfit.learning.calibration import matched_intercept
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.rounding import card_lines, segment_offsets
 from churnfit.learning.selection import Cohort, Settings, learn_curves
@@ -109,6 +109,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         sample_weight: ArrayLike | None = None,
         *,
         groups: ArrayLike | None = None,
+        began: ArrayLike | None = None,
     ) -> Self:
         """Learn the card.
 
@@ -122,6 +123,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Weight of each row, >= 0.
         groups : array of shape (n_rows,), optional
             The account of each row; absent, each row is its own.
+        began : array of shape (n_rows,), optional
+            When each row's stage began (one moment per account): folds are then blocks of cohorts in time.
 
         Raises
         ------
@@ -135,16 +138,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             churned=churned,
             weight=_weights(sample_weight, frame),
             groups=_accounts(groups, len(frame)),
+            began=None if began is None else np.asarray(began, dtype="datetime64[us]"),
         )
         used = cohort.weight > 0
         cohort = cohort.take(used)
         self._refuse_too_little(cohort)
         curves, out_of_fold = learn_curves(cohort, self._settings())
-        stretch = earned_slope(out_of_fold, cohort.churned, cohort.weight)
-        out_of_fold = stretch * out_of_fold
         lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
-        offsets = segment_offsets(curves, self.segment_column, stretch=stretch)
-        card = self._bare_card(cohort, lines, slope=stretch * logits_per_point, offsets=offsets)
+        offsets = segment_offsets(curves, self.segment_column)
+        card = self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets)
         self.card_ = _levelled(card, cohort, self._segment_column(cohort.frame))
         shift = matched_intercept(out_of_fold, cohort.churned, cohort.weight)
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
@@ -180,9 +182,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def _settings(self) -> Settings:
         return Settings(
-            shapes=dict(self.shapes or {}), max_knots=self.max_knots, max_levels=self.max_levels,
-            penalties=tuple(self.penalties), folds=self.folds, random_state=self.random_state,
-        )  # fmt: skip
+            shapes=dict(self.shapes or {}),
+            max_knots=self.max_knots,
+            max_levels=self.max_levels,
+            penalties=tuple(self.penalties),
+            folds=self.folds,
+            random_state=self.random_state,
+        )
 
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:
         """Return X as a DataFrame with named columns, checked as scikit-learn does."""
@@ -197,9 +203,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         numbers = X.select_dtypes("number")
         endless = numbers.columns[np.isinf(numbers.to_numpy(dtype=np.float64, na_value=np.nan)).any(axis=0)]
         if len(endless):
-            raise DataError("CF202", where="X", expected="finite numbers or gaps",
-                            came=f"infinite values in {count_and_examples(endless)}",
-                            fix="A ratio was divided by 0: make it a gap.")  # fmt: skip
+            raise DataError(
+                "CF202",
+                where="X",
+                expected="finite numbers or gaps",
+                came=f"infinite values in {count_and_examples(endless)}",
+                fix="A ratio was divided by 0: make it a gap.",
+            )
         return normalised(X.reset_index(drop=True))
 
     def _predicting(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
@@ -214,9 +224,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError("Only binary classification is supported. The type of the target is multiclass.")
         self.classes_ = np.unique(labels)
         if len(self.classes_) < 2:
-            raise DataError("CF102", where="y", expected="accounts that churned and accounts that stayed (2 classes)",
-                            came=f"1 class, {self.classes_[0]!r}",
-                            fix="Widen the cohort or lengthen the horizon.")  # fmt: skip
+            raise DataError(
+                "CF102",
+                where="y",
+                expected="accounts that churned and accounts that stayed (2 classes)",
+                came=f"1 class, {self.classes_[0]!r}",
+                fix="Widen the cohort or lengthen the horizon.",
+            )
         churned: Floats = (labels == self.classes_[1]).astype(np.float64)
         return churned
 
@@ -225,11 +239,12 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         lost = len(np.unique(cohort.groups[cohort.churned > 0]))
         if accounts < self.min_accounts or lost < self.min_churned:
             raise DataError(
-                "CF103", where="the training cohort",
+                "CF103",
+                where="the training cohort",
                 expected=f"at least {self.min_accounts} accounts, {self.min_churned} of them churned",
                 came=f"{accounts} accounts, {lost} of them churned",
                 fix=f"Wait for {max(0, self.min_churned - lost)} more churners, widen the cohort or the horizon.",
-            )  # fmt: skip
+            )
 
     def _segment_column(self, frame: pd.DataFrame) -> pd.Series | None:
         return frame[self.segment_column] if self.segment_column else None
@@ -240,15 +255,21 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         used = {line.name for line in lines} | {self.segment_column}
         offered = measure_names([str(column) for column in cohort.frame.columns])
         return Scorecard(
-            name="scorecard", horizon_days=self.horizon_days, measures=lines, intercept=0.0, slope=slope,
+            name="scorecard",
+            horizon_days=self.horizon_days,
+            measures=lines,
+            intercept=0.0,
+            slope=slope,
             base_rate=float(np.average(cohort.churned, weights=cohort.weight)),
-            bands=BandCuts(red_below=0.0, green_from=0.0), segment_offsets=offsets,
+            bands=BandCuts(red_below=0.0, green_from=0.0),
+            segment_offsets=offsets,
             left_out=tuple(sorted(name for name in offered if name not in used)),
             evidence=Evidence(
-                rows=len(cohort.churned), accounts=len(np.unique(cohort.groups)),
+                rows=len(cohort.churned),
+                accounts=len(np.unique(cohort.groups)),
                 churned_rows=int(cohort.churned.sum()),
             ),
-        )  # fmt: skip
+        )
 
 
 def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:
@@ -263,8 +284,13 @@ def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
     weight: Floats = _check_sample_weight(sample_weight, frame, dtype=np.float64)
     if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
         bad = weight[~np.isfinite(weight) | (weight < 0)]
-        raise DataError("CF112", where="sample_weight", expected="finite weights >= 0, some above 0",
-                        came=count_and_examples(bad) if len(bad) else "all 0", fix="Drop or mend those rows.")  # fmt: skip
+        raise DataError(
+            "CF112",
+            where="sample_weight",
+            expected="finite weights >= 0, some above 0",
+            came=count_and_examples(bad) if len(bad) else "all 0",
+            fix="Drop or mend those rows.",
+        )
     return weight
 
 

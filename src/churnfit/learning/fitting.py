@@ -1,4 +1,4 @@
-"""A card from a spec: the estimator run on a labelled snapshot, its lines named, its bands cut by the spec's economics."""
+"""A card from a spec: the estimator run on a labelled snapshot, lines named, bands cut by the spec's economics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: 
     Parameters
     ----------
     training : DataFrame
-        A snapshot with a 0/1 column ``churned``.
+        A snapshot with a 0/1 column ``churned`` and, where rows are dated, ``started_at``.
 
     Raises
     ------
@@ -44,29 +44,42 @@ def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: 
     segmented = training["segment"].nunique() > 1
     learner = ScorecardClassifier(
         shapes={name: measure.shape for name, measure in spec.measures.items()},
-        max_knots=spec.learning.max_knots, max_levels=spec.learning.max_levels,
-        penalties=tuple(spec.learning.penalties), folds=spec.learning.folds,
+        max_knots=spec.learning.max_knots,
+        max_levels=spec.learning.max_levels,
+        penalties=tuple(spec.learning.penalties),
+        folds=spec.learning.folds,
         segment_column="segment" if segmented else None,
-        horizon_days=spec.cohort.horizon_days, random_state=spec.learning.random_state,
-    )  # fmt: skip
-    learner.fit(training[[*columns, *(["segment"] if segmented else [])]], training["churned"].astype(int),
-                groups=training["account_id"])  # fmt: skip
+        horizon_days=spec.cohort.horizon_days,
+        random_state=spec.learning.random_state,
+    )
+    dated = spec.evaluation.method == "out_of_time"
+    learner.fit(
+        training[[*columns, *(["segment"] if segmented else [])]],
+        training["churned"].astype(int),
+        groups=training["account_id"],
+        began=training["started_at"].dt.tz_convert(None) if dated else None,
+    )
     card = _named(learner.card_, spec)
     evidence = replace(
-        card.evidence, first_as_of=_day(training["as_of"].min()), last_as_of=_day(training["as_of"].max()),
+        card.evidence,
+        first_as_of=_day(training["as_of"].min()),
+        last_as_of=_day(training["as_of"].max()),
         snapshot_sha256=snapshot_sha256,
-    )  # fmt: skip
+    )
     return replace(card, evidence=evidence, bands=economic_cuts(card, spec.bands, typical_value(training, spec)))
 
 
 def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:
     lines = [
         replace(
-            line, label=spec.label_of(line.name), group=spec.measures[line.name].group,
-            unit=spec.measures[line.name].unit, actionable=spec.measures[line.name].actionable,
+            line,
+            label=spec.label_of(line.name),
+            group=spec.measures[line.name].group,
+            unit=spec.measures[line.name].unit,
+            actionable=spec.measures[line.name].actionable,
         )
         for line in card.measures
-    ]  # fmt: skip
+    ]
     return replace(card, name=spec.name, measures=tuple(lines))
 
 

@@ -9,7 +9,7 @@ average customer). The signs are fixed, so the absolute values are linear and th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -58,6 +58,16 @@ class Curves:
         total: Floats = matrix @ self.coefficients + self.intercept
         return total
 
+    def contributions(self, frame: pd.DataFrame) -> dict[str, Floats]:
+        """Return what each plan adds to the churn logit of each row (n_rows,), by measure."""
+        matrix = _matrix(self.plans, frame, self.mean_increments) * self.coefficients
+        return {plan.name: matrix[:, self.measure_of == i].sum(axis=1) for i, plan in enumerate(self.plans)}
+
+    def stretched(self, factors: Mapping[str, float]) -> Curves:
+        """Return the curves, each times its factor."""
+        by_column = np.array([factors[self.plans[i].name] for i in self.measure_of])
+        return replace(self, coefficients=self.coefficients * by_column)
+
     def heights(self, index: int) -> tuple[Floats, Floats]:
         """Return the churn logits of plan `index` at its knots or levels, and at its states."""
         plan = self.plans[index]
@@ -82,10 +92,14 @@ def make_design(plans: tuple[CurvePlan, ...], frame: pd.DataFrame, weight: Float
         is_state += [False] * n_steps + [True] * n_states
         measure_of += [index] * (n_steps + n_states)
     return Design(
-        plans=plans, matrix=_matrix(plans, frame, means), signs=np.array(signs, dtype=np.int64),
-        is_state=np.array(is_state, dtype=bool), start=np.array(start, dtype=np.float64),
-        measure_of=np.array(measure_of, dtype=np.int64), mean_increments=means,
-    )  # fmt: skip
+        plans=plans,
+        matrix=_matrix(plans, frame, means),
+        signs=np.array(signs, dtype=np.int64),
+        is_state=np.array(is_state, dtype=bool),
+        start=np.array(start, dtype=np.float64),
+        measure_of=np.array(measure_of, dtype=np.int64),
+        mean_increments=means,
+    )
 
 
 def _mean_increments(plan: CurvePlan, frame: pd.DataFrame, weight: Floats) -> Floats:
@@ -117,9 +131,12 @@ def refit(design: Design, churned: Floats, weight: Floats, penalty: float) -> Cu
     intercept = np.log(base / (1 - base)) - float(np.average(design.matrix @ design.start, weights=weight))
     theta = fit_bounded(problem, np.append(design.start, intercept))
     return Curves(
-        plans=design.plans, intercept=float(theta[-1]), coefficients=theta[:-1], measure_of=design.measure_of,
+        plans=design.plans,
+        intercept=float(theta[-1]),
+        coefficients=theta[:-1],
+        measure_of=design.measure_of,
         mean_increments=design.mean_increments,
-    )  # fmt: skip
+    )
 
 
 def worth(design: Design, curves: Curves, churned: Floats, weight: Floats, penalty: float) -> Floats:
@@ -140,9 +157,11 @@ def worth(design: Design, curves: Curves, churned: Floats, weight: Floats, penal
 def _problem(design: Design, churned: Floats, weight: Floats, penalty: float) -> BoundedProblem:
     signs, is_state = design.signs, design.is_state
     return BoundedProblem(
-        matrix=np.column_stack([design.matrix, np.ones(len(churned))]), churned=churned, weight=weight,
+        matrix=np.column_stack([design.matrix, np.ones(len(churned))]),
+        churned=churned,
+        weight=weight,
         linear=np.append(np.where(is_state, 0.0, penalty * signs), 0.0),
         ridge=np.append(np.where(is_state, _STATE_RIDGE, _RIDGE), 0.0),
         lower=np.append(np.where(is_state | (signs < 0), -np.inf, 0.0), -np.inf),
         upper=np.append(np.where(is_state | (signs > 0), np.inf, 0.0), np.inf),
-    )  # fmt: skip
+    )

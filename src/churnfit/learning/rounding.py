@@ -39,9 +39,7 @@ def whole_weights(ranges: Floats, total: int = 100) -> NDArray[np.int64]:
     return weights
 
 
-def segment_offsets(
-    curves: Curves, segment_column: str | None, *, stretch: float
-) -> tuple[tuple[str, float], ...]:
+def segment_offsets(curves: Curves, segment_column: str | None) -> tuple[tuple[str, float], ...]:
     """Return each segment's offset on the churn logit, from the curve of the segment column; 0 in the mean row.
 
     The curve was learned jointly with the points, its steps shrunk like theirs, so segments share strength.
@@ -51,7 +49,8 @@ def segment_offsets(
             heights, _ = curves.heights(index)
             centre = float(curves.mean_increments[plan.name] @ np.diff(heights))
             pairs = [(v, h - centre) for members, h in zip(plan.levels, heights, strict=True) for v in members]
-            return tuple((value, round(float(stretch * offset), 4)) for value, offset in sorted(pairs))
+            rounded = tuple((value, round(float(offset), 4)) for value, offset in sorted(pairs))
+            return rounded if any(offset for _, offset in rounded) else ()
     return ()
 
 
@@ -65,7 +64,7 @@ def card_lines(curves: Curves, *, segment_column: str | None = None) -> tuple[tu
     while True:
         heights = [curves.heights(index) for index in kept]
         ranges = np.array([np.ptp(np.concatenate(pair)) for pair in heights])
-        if not len(kept) or ranges.sum() <= 0:
+        if not kept or ranges.sum() <= 0:
             return (), 1.0
         weights = whole_weights(ranges)
         if (weights > 0).all():
@@ -85,10 +84,14 @@ def _line(plan: CurvePlan, heights: Floats, states: Floats, *, weight: int) -> C
     points = np.round(weight * (riskiest - heights) / (riskiest - safest))
     state_points = np.round(weight * (riskiest - states) / (riskiest - safest))
     return CardMeasure(
-        name=plan.name, label=plan.name.replace("_", " "), shape=_shape_name(plan, points),
-        curve=_curve(plan, [float(p) for p in points]), expected_points=0.0, whole=plan.whole,
+        name=plan.name,
+        label=plan.name.replace("_", " "),
+        shape=_shape_name(plan, points),
+        curve=_curve(plan, [float(p) for p in points]),
+        expected_points=0.0,
+        whole=plan.whole,
         missing=tuple((state, float(p)) for state, p in zip(plan.states, state_points, strict=True)),
-    )  # fmt: skip
+    )
 
 
 def _curve(plan: CurvePlan, points: Sequence[float]) -> Curve:

@@ -1,12 +1,12 @@
-"""Shapes: the best rising, falling or single-turn table for one measure, in weighted least squares with a price on movement.
+"""Shapes: the best rising, falling or single-turn table for one measure.
 
-One block of the joint fit solves, over the measure's ordered bins k,
+Least squares with a price on movement. One block of the joint fit solves, over the measure's ordered bins k,
 
     minimise  Σ_k ½ h_k (f_k − z_k)²  +  λ Σ_k |f_{k+1} − f_k|     subject to the shape.
 
-For a table that rises to a turn m and falls after it, the movement is ``2 f_m − f_0 − f_{K−1}``: linear. So the block is
-an isotonic regression on shifted targets, solved exactly by pooling adjacent violators from both ends towards the turn.
-A rising table has its turn at the last bin, a falling one at the first; a valley is a negated peak.
+For a table that rises to a turn m and falls after it, the movement is ``2 f_m − f_0 − f_{K−1}``: linear. So the block
+is an isotonic regression on shifted targets, solved exactly by pooling adjacent violators from both ends towards the
+turn. A rising table has its turn at the last bin, a falling one at the first; a valley is a negated peak.
 
 References
 ----------
@@ -31,7 +31,9 @@ ANY: Final = RISING | FALLING | PEAK | VALLEY
 
 
 @njit(cache=True)
-def _pool_to_turn(target: NDArray[np.float64], weight: NDArray[np.float64], turn: int, fitted: NDArray[np.float64]) -> None:
+def _pool_to_turn(
+    target: NDArray[np.float64], weight: NDArray[np.float64], turn: int, fitted: NDArray[np.float64]
+) -> None:
     """Write into `fitted` the least-squares fit that rises to `turn` and falls after it."""
     n = len(target)
     mean = np.empty(n)  # blocks of pooled bins: left stack from the front, right stack after it

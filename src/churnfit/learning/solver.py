@@ -21,7 +21,7 @@ __all__ = ["Tables", "solve_tables", "start_tables"]
 
 _CURVATURE_FLOOR = 0.004  # p(1−p) below this would let a few certain rows take unbounded steps
 _STATE_ROWS = 5.0  # a missing state is drawn to the average customer with the weight of this many rows
-_TURN_PRICE = 4.0  # log-likelihood units a two-sided shape must gain over the best monotone one
+_TURN_PRICE = 8.0  # log-likelihood units a two-sided shape must gain over the best monotone one: sixty turns compete
 _OUTER, _INNER = 15, 10  # rounds; both stop early when nothing moves
 _TOLERANCE = 2e-3  # logits: movements below it do not show in whole points
 
@@ -71,9 +71,19 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
     """
     values, sign, turn = start.values.copy(), start.sign.copy(), start.turn.copy()
     intercept = _proximal_newton(
-        problem.codes, problem.n_bins, problem.n_states, problem.churned, problem.weight, problem.allowed,
-        float(penalty), search_rounds, values, float(start.intercept), sign, turn,
-    )  # fmt: skip
+        problem.codes,
+        problem.n_bins,
+        problem.n_states,
+        problem.churned,
+        problem.weight,
+        problem.allowed,
+        float(penalty),
+        search_rounds,
+        values,
+        float(start.intercept),
+        sign,
+        turn,
+    )
     return replace(start, values=values, intercept=float(intercept), sign=sign, turn=turn)
 
 

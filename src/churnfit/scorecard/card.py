@@ -73,11 +73,7 @@ class CardMeasure:
 
     def points(self, values: pd.Series, states: pd.Series | None = None) -> Floats:
         """Return the points of each row (n,); never NaN."""
-        given: Any
-        if isinstance(self.curve, Categorical):
-            given = _as_text(values)
-        else:
-            given = _as_numbers(values)
+        given: Any = _as_text(values) if isinstance(self.curve, Categorical) else _as_numbers(values)
         points = self.curve.at(given)
         gone = pd.isna(given)
         unseen = np.isnan(points)
@@ -93,8 +89,13 @@ def _as_numbers(values: pd.Series) -> Floats:
     try:
         return pd.to_numeric(values).to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as fault:
-        raise DataError("CF212", where=f"measure '{values.name}'", expected="numbers", came=str(fault),
-                        fix="Map text to numbers in the source, or refit with it as a category.") from fault  # fmt: skip
+        raise DataError(
+            "CF212",
+            where=f"measure '{values.name}'",
+            expected="numbers",
+            came=str(fault),
+            fix="Map text to numbers in the source, or refit with it as a category.",
+        ) from fault
 
 
 def _as_text(values: pd.Series) -> NDArray[np.object_]:
@@ -200,8 +201,13 @@ class Scorecard:
         columns = {}
         for measure in self.measures:
             if measure.name not in snapshot:
-                raise DataError("CF217", where="snapshot", expected=f"a column '{measure.name}'", came="none",
-                                fix=f"Add it; {nearest(measure.name, [str(c) for c in snapshot.columns])}.")  # fmt: skip
+                raise DataError(
+                    "CF217",
+                    where="snapshot",
+                    expected=f"a column '{measure.name}'",
+                    came="none",
+                    fix=f"Add it; {nearest(measure.name, [str(c) for c in snapshot.columns])}.",
+                )
             states = snapshot.get(measure.name + STATE_SUFFIX)
             columns[measure.name] = measure.points(snapshot[measure.name], states)
         return pd.DataFrame(columns, index=snapshot.index)
@@ -269,14 +275,24 @@ class Scorecard:
         try:
             return cls._from_document(json.loads(text))
         except (KeyError, TypeError, ValueError) as fault:
-            raise IntegrityError("CF601", where="scorecard JSON", expected="a scorecard", came=repr(fault)[:200],
-                                 fix="Fetch the version again from the registry.") from fault  # fmt: skip
+            raise IntegrityError(
+                "CF601",
+                where="scorecard JSON",
+                expected="a scorecard",
+                came=repr(fault)[:200],
+                fix="Fetch the version again from the registry.",
+            ) from fault
 
     @classmethod
     def _from_document(cls, document: dict[str, Any]) -> Scorecard:
         if document["schema_version"] > SCHEMA_VERSION:
-            raise IntegrityError("CF604", where="scorecard JSON", expected=f"schema_version <= {SCHEMA_VERSION}",
-                                 came=str(document["schema_version"]), fix="Upgrade churnfit.")  # fmt: skip
+            raise IntegrityError(
+                "CF604",
+                where="scorecard JSON",
+                expected=f"schema_version <= {SCHEMA_VERSION}",
+                came=str(document["schema_version"]),
+                fix="Upgrade churnfit.",
+            )
         lines = []
         for line in document.pop("measures"):
             curve = line.pop("curve")

@@ -24,7 +24,7 @@ def input_columns(card: Scorecard) -> dict[str, tuple[str, bool]]:
 
 
 def coerce(card: Scorecard, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the card's columns of `frame`, numbers as float64 and text as str, gaps kept; absent optional ones left out."""
+    """Return the card's columns of `frame`: numbers as float64, text as str, gaps kept, absent ones left out."""
     coerced = {}
     for name, (kind, _) in input_columns(card).items():
         if name not in frame:

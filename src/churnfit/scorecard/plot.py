@@ -57,5 +57,12 @@ def _draw(axes: Axes, measure: CardMeasure) -> None:
         axes.set_xlabel(measure.unit, fontsize=8)
     for state, points in measure.missing:
         axes.axhline(points, color=_STATE, linewidth=0.9, linestyle=":")
-        axes.annotate(STATE_WORDS.get(state, state), (1, points), xycoords=("axes fraction", "data"), fontsize=7,
-                      color=_STATE, ha="right", va="bottom")  # fmt: skip
+        axes.annotate(
+            STATE_WORDS.get(state, state),
+            (1, points),
+            xycoords=("axes fraction", "data"),
+            fontsize=7,
+            color=_STATE,
+            ha="right",
+            va="bottom",
+        )

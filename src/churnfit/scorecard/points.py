@@ -8,6 +8,7 @@ of points are exact in any order and every engine computes the same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -50,7 +51,7 @@ class Graded:
     def __post_init__(self) -> None:
         if len(self.knots) < 2 or len(self.knots) != len(self.points):
             raise ValueError("a graded curve has at least two knots and one number of points for each")
-        if any(right <= left for left, right in zip(self.knots, self.knots[1:], strict=False)):
+        if any(right <= left for left, right in pairwise(self.knots)):
             raise ValueError("knots must rise")
 
     def at(self, values: Floats) -> Floats:
@@ -80,7 +81,7 @@ class Stepped:
     def __post_init__(self) -> None:
         if len(self.points) != len(self.cuts) + 1:
             raise ValueError("a stepped curve has one level more than cuts")
-        if any(right <= left for left, right in zip(self.cuts, self.cuts[1:], strict=False)):
+        if any(right <= left for left, right in pairwise(self.cuts)):
             raise ValueError("cuts must rise")
 
     def at(self, values: Floats) -> Floats:

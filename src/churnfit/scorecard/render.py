@@ -67,7 +67,8 @@ def _facts(card: Scorecard) -> list[str]:
         f"{evidence.churned_rows:,} of them churned within {card.horizon_days} days",
         f"bands: red below {card.bands.red_below:g}, green from {card.bands.green_from:g}; "
         f"average health {card.expected_health:.1f}",
-        f"churn logit = {card.intercept:.3f} - {card.slope:.4f} x health" + (f"; segments {segments}" if segments else ""),
+        f"churn logit = {card.intercept:.3f} - {card.slope:.4f} x health"
+        + (f"; segments {segments}" if segments else ""),
         f"sha256 {card.sha256[:16]}",
     ]
     if card.left_out:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def value_bands(card: Scorecard, measure: CardMeasure) -> tuple[ValueBand, ...]:
         )
     edges = _edges(card, measure)
     runs: list[ValueBand] = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         inside = _inside(low, high)
         band = band_of_value(card, measure, float(curve.at(np.array([inside]))[0]))
         if runs and runs[-1].band == band:
@@ -83,9 +84,7 @@ def _edges(card: Scorecard, measure: CardMeasure) -> list[float]:
 
 def _crossings(curve: Graded, level: float) -> list[float]:
     found = []
-    for (x0, x1), (p0, p1) in zip(
-        zip(curve.knots, curve.knots[1:], strict=False), zip(curve.points, curve.points[1:], strict=False), strict=True
-    ):
+    for (x0, x1), (p0, p1) in zip(pairwise(curve.knots), pairwise(curve.points), strict=True):
         if (p0 - level) * (p1 - level) < 0:
             found.append(_shortened(x0 + (x1 - x0) * (level - p0) / (p1 - p0), x1 - x0))
         elif p0 == level:

@@ -87,8 +87,13 @@ def publish(run: ScoredRun, folder: Path) -> None:
     if scores_file.exists():
         there = read_parquet(scores_file)
         if not there.drop(columns="as_of").equals(_stored(run.scores).drop(columns="as_of")):
-            raise IntegrityError("CF704", where=str(scores_file), expected="the scores of this run's key",
-                                 came="other scores", fix="Somebody edited the file: move it away and run again.")  # fmt: skip
+            raise IntegrityError(
+                "CF704",
+                where=str(scores_file),
+                expected="the scores of this run's key",
+                came="other scores",
+                fix="Somebody edited the file: move it away and run again.",
+            )
         return
     write_parquet(run.snapshot, folder / "snapshot.parquet")
     write_parquet(run.reasons, folder / "reasons.parquet")

@@ -141,8 +141,12 @@ def _features_used(people: Population, drift: np.ndarray, rng: np.random.Generat
     account, feature = np.nonzero(used)[0], order[used]
     rows = _occurring(np.full(len(account), 2.6), drift[account], rng)
     pair = rows["account"]
-    return {"account": account[pair], "second": rows["second"], "feature": names[feature[pair]],
-            "user": rng.integers(0, 4, len(pair))}  # fmt: skip
+    return {
+        "account": account[pair],
+        "second": rows["second"],
+        "feature": names[feature[pair]],
+        "user": rng.integers(0, 4, len(pair)),
+    }
 
 
 def _trainings(people: Population, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -150,8 +154,12 @@ def _trainings(people: Population, rng: np.random.Generator) -> dict[str, np.nda
     taken = rng.random((len(people), len(MODULES))) < people.traits["training"].to_numpy()[:, None]
     account, module = np.nonzero(taken)
     second = (rng.exponential(9.0, len(account)) * SECONDS_PER_DAY).astype(np.int64)
-    return {"account": account, "second": second, "feature": np.array(MODULES)[module],
-            "user": rng.integers(0, 4, len(account))}  # fmt: skip
+    return {
+        "account": account,
+        "second": second,
+        "feature": np.array(MODULES)[module],
+        "user": rng.integers(0, 4, len(account)),
+    }
 
 
 def _tickets(people: Population, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -162,9 +170,7 @@ def _tickets(people: Population, rng: np.random.Generator) -> dict[str, np.ndarr
     return rows | {"user": rng.integers(0, 4, len(rows["account"]))}
 
 
-def _surveys(
-    people: Population, rng: np.random.Generator
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _surveys(people: Population, rng: np.random.Generator) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Return surveys sent (day 12 and every 30 days), and their answers (0 to 10): some accounts never answer."""
     rank = people.traits["sentiment"].to_numpy()
     days = np.arange(12, DAYS, 30)

@@ -45,12 +45,7 @@ def measured(events: pd.DataFrame, seats: np.ndarray, day: int) -> pd.DataFrame:
     def distinct(rows: pd.DataFrame, column: str) -> np.ndarray:
         return _count(rows.drop_duplicates(["account", column]), len(seats))
 
-    answers = (
-        whole.get("survey_answered", none)
-        .sort_values(["account", "second"])
-        .groupby("account")["value"]
-        .last()
-    )
+    answers = whole.get("survey_answered", none).sort_values(["account", "second"]).groupby("account")["value"].last()
     first = whole.get("value_realised", none).groupby("account")["second"].min() // SECONDS_PER_DAY
     every = range(len(seats))
     return pd.DataFrame(

@@ -29,9 +29,7 @@ class World:
     truth: Truth
 
 
-def simulate(
-    accounts: int = 1200, *, as_of: pd.Timestamp, random_state: int = 7, treated_share: float = 0.06
-) -> World:
+def simulate(accounts: int = 1200, *, as_of: pd.Timestamp, random_state: int = 7, treated_share: float = 0.06) -> World:
     """Return a history of `accounts` onboardings, as known on `as_of`.
 
     Starts spread evenly over the thirty months before `as_of`, so the last cohorts are still open. Every account is
@@ -92,9 +90,7 @@ def _moments(started_at: pd.DatetimeIndex, row: pd.Series, second: pd.Series) ->
     return pd.Series(moments.as_unit("us"))
 
 
-def _accounts(
-    people: Population, started_at: pd.DatetimeIndex, fate: Fates, as_of: pd.Timestamp
-) -> pd.DataFrame:
+def _accounts(people: Population, started_at: pd.DatetimeIndex, fate: Fates, as_of: pd.Timestamp) -> pd.DataFrame:
     churned_at = pd.Series(started_at + pd.to_timedelta(fate.churned_day, unit="D"))
     table = people.accounts.copy()
     table.insert(1, "started_at", started_at.as_unit("us"))

@@ -1,0 +1,93 @@
+"""Longer texts of the command line: the demo's summary, a queue, an explanation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from churnfit.cli.output import shown
+
+if TYPE_CHECKING:
+    from churnfit.cta.ranking import QueueRow
+    from churnfit.jobs.scoring import Explanation
+    from churnfit.jobs.starting import DemoResult
+    from churnfit.spec import ScorecardSpec
+
+__all__ = ["demo_summary", "explanation_lines", "queue_lines"]
+
+
+def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
+    """Return the queue in words: a line per CTA, its reasons below, overflow marked, load per owner at the end."""
+    if not rows:
+        return ["No open calls to action."]
+    lines = []
+    for row in rows:
+        cta = row.cta
+        beyond = "  (beyond capacity)" if row.overflow else ""
+        lines.append(
+            f"{shown(row.owner)} {row.rank}. {shown(cta.account_id)}: health {cta.health:.0f}, "
+            f"churn {cta.churn_probability:.0%}, a call is worth {cta.expected_value:,.0f}{beyond}"
+        )
+        playbook = spec.playbooks.get(cta.playbook)  # may have left the spec since the CTA was opened
+        lines.append(f"     {playbook.title if playbook else cta.playbook}, due {cta.due_on}")
+        lines += [f"     - {shown(reason)}" for reason in cta.reasons]
+    load: dict[str, int] = {}
+    for row in rows:
+        load[row.owner] = load.get(row.owner, 0) + 1
+    lines.append("Load: " + ", ".join(f"{shown(owner)} {n}" for owner, n in load.items()))
+    return lines
+
+
+def explanation_lines(found: Explanation) -> list[str]:
+    """Return the sentence above the table of reasons: from the average to this account's health."""
+    score = found.score
+    health = float(str(score["health"]))
+    return [
+        f"{shown(score['account_id'])} on {score['as_of']}: health {health:.1f} ({score['band']}), "
+        f"churn probability {float(str(score['churn_probability'])):.1%}, coverage {float(str(score['coverage'])):.0%}, "
+        f"scored with {score['version']}",
+        f"The average account has {found.expected_health:.1f}; the reasons below sum to "
+        f"{health - found.expected_health:+.1f}.",
+    ]
+
+
+def demo_summary(result: DemoResult) -> list[str]:
+    """Return what the demo made, in a screenful."""
+    from churnfit.scorecard.render import to_text
+
+    spec = result.workspace.spec("onboarding")
+    models, card = result.fit.report.models, result.fit.card
+    judged = [f"{'on accounts that started later':32}{'AUC':>24}{'log-loss':>24}{'calibration slope':>24}"]
+    for model, title in (
+        ("card", "churnfit card"),
+        ("hand_made", "hand-made card"),
+        ("challenger", "LightGBM challenger"),
+    ):
+        cells = [
+            f"{m.estimate:.3f} ({m.low:.3f} to {m.high:.3f})"
+            for m in (models[model][name] for name in ("auc", "log_loss", "calibration_slope"))
+        ]
+        judged.append(f"{title:32}" + "".join(f"{cell:>24}" for cell in cells))
+    bands = ", ".join(f"{count} {band}" for band, count in result.scoring.bands.items())
+    owner = result.queue[0].owner if result.queue else ""
+    mine = [row for row in result.queue if row.owner == owner][:3]
+    run = result.scoring.run
+    root = result.workspace.root
+    return [
+        "",
+        to_text(card),
+        *judged,
+        "",
+        f"Champion: {result.version.reference}. On {run.as_of}: {run.accounts} accounts in onboarding, {bands}; "
+        f"red below health {card.bands.red_below:g}, green from {card.bands.green_from:g}.",
+        "",
+        f"The top of {owner}'s queue:" if owner else "Nobody is red today.",
+        *queue_lines(mine, spec)[:-1],
+        "",
+        f"Everything lies in {root}: data/ (the simulated history), models/onboarding/ (spec, champion.md),",
+        ".churnfit/ (scores, MLflow, calls to action). Try there:",
+        f"  cd {root}",
+        "  churnfit queue --card onboarding",
+        *([f"  churnfit explain {mine[0].cta.account_id} --card onboarding"] if mine else []),
+        "  churnfit show --card onboarding",
+    ]

@@ -1,0 +1,105 @@
+"""export: the queue or a run's scores as a file for people or other systems.
+
+CSV cells that a spreadsheet would run as a formula are neutralised with a leading apostrophe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from churnfit.errors import UsageError
+from churnfit.jobs.scoring import queue
+from churnfit.jobs.workspace import Workspace
+from churnfit.parquet import read_parquet, write_parquet
+
+__all__ = ["export", "queue_frame", "spreadsheet_safe"]
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
+Table = Literal["queue", "scores"]
+
+
+def spreadsheet_safe(text: str) -> str:
+    """Return `text` so that a spreadsheet shows it instead of running it.
+
+    Examples
+    --------
+    >>> spreadsheet_safe("=cmd|'/c calc'!A1"), spreadsheet_safe("Acme")
+    ("'=cmd|'/c calc'!A1", 'Acme')
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def queue_frame(workspace: Workspace, card: str, *, owner: str | None = None) -> pd.DataFrame:
+    """Return the queue as a table: one row per open CTA, in its owner's order."""
+    spec = workspace.spec(card)
+    rows = []
+    for row in queue(workspace, card, owner=owner):
+        facts = asdict(row.cta)
+        facts["reasons"] = " | ".join(row.cta.reasons)
+        title = spec.playbooks[row.cta.playbook].title if row.cta.playbook in spec.playbooks else row.cta.playbook
+        rows.append(
+            {"owner": row.owner, "rank": row.rank, "overflow": row.overflow, "playbook_title": title}
+            | {name: value for name, value in facts.items() if name != "owner"}
+        )
+    return pd.DataFrame(rows)
+
+
+def export(workspace: Workspace, card: str, table: Table, path: Path) -> int:
+    """Write the queue, or the newest run's scores, to `path` by its ending (.csv, .jsonl, .parquet); return the rows.
+
+    Raises
+    ------
+    UsageError
+        CF703 for another ending, CF702 when nothing has been scored yet, CF506 when the file is there already.
+    """
+    if path.exists():
+        raise UsageError(
+            "CF506",
+            where=str(path),
+            expected="a new file",
+            came="an existing one",
+            fix="Give another name, or remove it.",
+        )
+    frame = queue_frame(workspace, card) if table == "queue" else _scores(workspace, card)
+    writers = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": write_parquet}
+    writer = writers.get(path.suffix)
+    if writer is None:
+        raise UsageError(
+            "CF703",
+            where=str(path),
+            expected=f"a name ending in {', '.join(writers)}",
+            came=path.suffix or "no ending",
+            fix="Give the file another name.",
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer(frame, path)
+    return len(frame)
+
+
+def _scores(workspace: Workspace, card: str) -> pd.DataFrame:
+    store = workspace.store()
+    try:
+        run = store.latest_run(card)
+    finally:
+        store.close()
+    if run is None:
+        raise UsageError(
+            "CF702", where=f"card '{card}'", expected="a scoring run", came="none", fix="churnfit score makes one."
+        )
+    return read_parquet(workspace.folder / run.folder / "scores.parquet")
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    text = frame.select_dtypes(exclude=["number", "bool", "datetimetz"]).columns
+    safe = frame.assign(
+        **{name: frame[name].map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v) for name in text}
+    )
+    safe.to_csv(path, index=False)
+
+
+def _write_jsonl(frame: pd.DataFrame, path: Path) -> None:
+    frame.to_json(path, orient="records", lines=True, date_format="iso", force_ascii=False)
