@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from churnfit.jobs.workspace import Workspace
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -369,25 +369,31 @@ def explain_code(code: Annotated[str, typer.Argument(help="As in an error, for e
     print_lines(f"{code}: {CODES[code]}")
 
 
-def main() -> None:
-    """Run the command line; exit with the code that DESIGN §15 gives each kind of end."""
-    as_json, debug = "--json" in sys.argv, "--debug" in sys.argv
+def run(*arguments: str) -> int:
+    """Run one command; return the exit code that DESIGN §15 gives its kind of end."""
+    as_json, debug = "--json" in arguments, "--debug" in arguments
     try:
-        app()
+        app(args=list(arguments), prog_name="churnfit")
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer turned Ctrl-C into this
+            print("Interrupted; nothing was left half-written.", file=sys.stderr)  # noqa: T201
+        return int(end.code or 0)
     except ChurnfitError as fault:
         print_error(fault, as_json=as_json)
         if debug:
             raise
-        sys.exit(fault.exit_code)
-    except SystemExit as end:
-        if end.code == _INTERRUPTED:  # typer turned Ctrl-C into this
-            print("Interrupted; nothing was left half-written.", file=sys.stderr)  # noqa: T201
-        raise
+        return fault.exit_code
     except Exception as fault:
         if debug:
             raise
-        print(f"A bug in churnfit: {fault!r}. Run again with `churnfit --debug …` and report it.", file=sys.stderr)  # noqa: T201
-        sys.exit(_BUG)
+        print(f"A bug in churnfit: {fault!r}. Run `churnfit --debug …` for the traceback.", file=sys.stderr)  # noqa: T201
+        return _BUG
+    return 0
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(run(*sys.argv[1:]))
 
 
 def _workspace(card: str | None) -> tuple[Workspace, str]:

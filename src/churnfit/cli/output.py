@@ -20,7 +20,16 @@ from churnfit.errors import ChurnfitError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["JSON_SCHEMA_VERSION", "print_document", "print_error", "print_lines", "print_table", "print_text", "progress", "shown"]
+__all__ = [
+    "JSON_SCHEMA_VERSION",
+    "print_document",
+    "print_error",
+    "print_lines",
+    "print_table",
+    "print_text",
+    "progress",
+    "shown",
+]
 
 JSON_SCHEMA_VERSION = 1
 

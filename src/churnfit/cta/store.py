@@ -7,8 +7,9 @@ begins with BEGIN IMMEDIATE, so two runs at once queue up instead of failing hal
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -20,6 +21,8 @@ from churnfit.cta.rules import AccountState, Cta, Decision, Standing
 from churnfit.errors import BusyError
 
 __all__ = ["RunRow", "Store"]
+
+_WAIT_SECONDS = 30  # longer than a run's transaction on a million accounts takes
 
 _METADATA = sa.MetaData()
 _RUNS = sa.Table(
@@ -98,13 +101,13 @@ class Store:
     Parameters
     ----------
     url : str
-        A SQLAlchemy URL, ``sqlite:///path`` by default.
+        A SQLAlchemy URL, ``sqlite:///path`` by default; ``?timeout=5`` waits five seconds for a held database.
     """
 
     def __init__(self, url: str) -> None:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(url)
+        self._engine = sa.create_engine(_patient(url))
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
             sa.event.listen(self._engine, "begin", _begin_immediate)
@@ -210,11 +213,19 @@ def _apply(connection: sa.Connection, card: str, decision: Decision) -> None:
         connection.execute(_STATES.insert(), [{"card": card, **asdict(state)} for state in decision.states])
 
 
+def _patient(url: str) -> sa.URL:
+    """Return `url`; a SQLite connection waits for others, so long as the url says or half a minute."""
+    given = sa.make_url(url)
+    if given.get_backend_name() == "sqlite" and "timeout" not in given.query:
+        given = given.update_query_dict({"timeout": str(_WAIT_SECONDS)})
+    return given
+
+
 def _configure_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, decides when a transaction starts
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA busy_timeout=30000")
+    with suppress(sqlite3.OperationalError):  # locked: another process, making the same database, is switching it
+        cursor.execute("PRAGMA journal_mode=WAL")
     cursor.close()
 
 

@@ -5,12 +5,13 @@ CSV cells that a spreadsheet would run as a formula are neutralised with a leadi
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
+from churnfit.cta.rules import Cta
 from churnfit.errors import UsageError
 from churnfit.jobs.scoring import queue
 from churnfit.jobs.workspace import Workspace
@@ -45,7 +46,9 @@ def queue_frame(workspace: Workspace, card: str, *, owner: str | None = None) ->
             {"owner": row.owner, "rank": row.rank, "overflow": row.overflow, "playbook_title": title}
             | {name: value for name, value in facts.items() if name != "owner"}
         )
-    return pd.DataFrame(rows)
+    columns = ["owner", "rank", "overflow", "playbook_title"]
+    columns += [part.name for part in fields(Cta) if part.name != "owner"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def export(workspace: Workspace, card: str, table: Table, path: Path) -> int:

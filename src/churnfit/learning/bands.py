@@ -36,8 +36,8 @@ def relative_cuts(card: Scorecard) -> BandCuts:
 
 
 def _break_even(cost: float, gain: float) -> float:
-    """Return the churn probability from which gain covers cost; above 1 where it never does."""
-    if cost <= 0:
+    """Return the churn probability from which gain covers cost; above 1 where it never does, or only below it."""
+    if cost <= 0 <= gain:
         return 0.0
     return cost / gain if gain > 0 else math.inf
 

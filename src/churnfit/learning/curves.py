@@ -100,7 +100,7 @@ def plan_curve(
         return CurvePlan(
             name=coded.name,
             graded=False,
-            places=tuple(float(cut) for cut in coded.cuts),
+            places=tuple(float(np.ceil(cut)) if whole else float(cut) for cut in coded.cuts),
             states=coded.states,
             start=tuple(float(v) for v in table),
             signs=_signs(table),

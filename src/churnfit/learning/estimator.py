@@ -23,6 +23,12 @@ from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import matched_intercept
 from churnfit.learning.codes import measure_names, normalised
+from churnfit.learning.refusals import (
+    refuse_endless,
+    refuse_one_class,
+    refuse_too_few,
+    refuse_unknown_settings,
+)
 from churnfit.learning.rounding import card_lines, segment_offsets
 from churnfit.learning.selection import Cohort, Settings, learn_curves
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
@@ -129,9 +135,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         DataError
-            CF102 when there is one class, CF103 when there are too few accounts or churners, CF202 for infinite values.
+            CF102 when there is one class, CF103 when there are too few accounts or churners, CF112 for a bad weight,
+            CF202 for infinite values, CF212 and CF217 when `segment_column` is not a text column of X.
+        SpecError
+            CF503 when `shapes` names no measure of X, or no shape.
         """
         frame = self._table(X, reset=True, y=y)
+        refuse_unknown_settings(frame, dict(self.shapes or {}), self.segment_column)
         churned = self._labels(y, len(frame))
         cohort = Cohort(
             frame=frame,
@@ -142,7 +152,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         used = cohort.weight > 0
         cohort = cohort.take(used)
-        self._refuse_too_little(cohort)
+        refuse_one_class(cohort)
+        refuse_too_few(cohort, self.min_accounts, self.min_churned)
         curves, out_of_fold = learn_curves(cohort, self._settings())
         lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
         offsets = segment_offsets(curves, self.segment_column)
@@ -161,7 +172,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: pd.DataFrame | ArrayLike) -> NDArray[Any]:
         """Return the likelier class of each row (n_rows,)."""
-        labels: NDArray[Any] = self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)]
+        likelier = (self.predict_proba(X)[:, 1] > 0.5).astype(np.int64)
+        labels: NDArray[Any] = self.classes_[likelier]
         return labels
 
     def decision_function(self, X: pd.DataFrame | ArrayLike) -> Floats:
@@ -200,17 +212,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         validate_data(self, X, skip_check_array=True, reset=reset)
         if not len(X):
             raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
-        numbers = X.select_dtypes("number")
-        endless = numbers.columns[np.isinf(numbers.to_numpy(dtype=np.float64, na_value=np.nan)).any(axis=0)]
-        if len(endless):
-            raise DataError(
-                "CF202",
-                where="X",
-                expected="finite numbers or gaps",
-                came=f"infinite values in {count_and_examples(endless)}",
-                fix="A ratio was divided by 0: make it a gap.",
-            )
-        return normalised(X.reset_index(drop=True))
+        named = X.reset_index(drop=True).set_axis([str(column) for column in X.columns], axis=1)
+        refuse_endless(named)
+        return normalised(named)
 
     def _predicting(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
         check_is_fitted(self, "card_")
@@ -223,28 +227,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if type_of_target(labels) == "multiclass" or len(np.unique(labels)) > 2:
             raise ValueError("Only binary classification is supported. The type of the target is multiclass.")
         self.classes_ = np.unique(labels)
-        if len(self.classes_) < 2:
-            raise DataError(
-                "CF102",
-                where="y",
-                expected="accounts that churned and accounts that stayed (2 classes)",
-                came=f"1 class, {self.classes_[0]!r}",
-                fix="Widen the cohort or lengthen the horizon.",
-            )
-        churned: Floats = (labels == self.classes_[1]).astype(np.float64)
+        churned: Floats = (labels == self.classes_[-1]).astype(np.float64)
         return churned
-
-    def _refuse_too_little(self, cohort: Cohort) -> None:
-        accounts = len(np.unique(cohort.groups))
-        lost = len(np.unique(cohort.groups[cohort.churned > 0]))
-        if accounts < self.min_accounts or lost < self.min_churned:
-            raise DataError(
-                "CF103",
-                where="the training cohort",
-                expected=f"at least {self.min_accounts} accounts, {self.min_churned} of them churned",
-                came=f"{accounts} accounts, {lost} of them churned",
-                fix=f"Wait for {max(0, self.min_churned - lost)} more churners, widen the cohort or the horizon.",
-            )
 
     def _segment_column(self, frame: pd.DataFrame) -> pd.Series | None:
         return frame[self.segment_column] if self.segment_column else None
@@ -274,7 +258,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:
     """Return the card with the training cohort as reference, its intercept matched, and default bands."""
-    card = card.with_reference(cohort.frame)
+    card = card.with_reference(cohort.frame, cohort.weight)
     logit = card.churn_logit(card.health(cohort.frame), segments)
     card = replace(card, intercept=matched_intercept(logit, cohort.churned, cohort.weight))
     return replace(card, bands=relative_cuts(card))

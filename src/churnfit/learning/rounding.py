@@ -57,8 +57,8 @@ def segment_offsets(curves: Curves, segment_column: str | None) -> tuple[tuple[s
 def card_lines(curves: Curves, *, segment_column: str | None = None) -> tuple[tuple[CardMeasure, ...], float]:
     """Return the card's lines, heaviest first, and the churn logits per health point.
 
-    The segment column earns no points. Measures whose weight rounds to 0 are left out and the rest share the 100 again. `expected_points` is
-    still 0: the card sets it from its reference cohort.
+    The segment column earns no points. Measures whose weight rounds to 0 are left out and the rest share the 100
+    again. `expected_points` is still 0: the card sets it from its reference cohort.
     """
     kept = [index for index, plan in enumerate(curves.plans) if plan.name != segment_column]
     while True:

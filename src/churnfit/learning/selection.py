@@ -25,13 +25,15 @@ from churnfit.learning.shapes import ANY, FALLING, RISING, VALLEY
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["Cohort", "Settings", "learn_curves"]
+__all__ = ["SHAPES", "Cohort", "Settings", "learn_curves"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _SHRINKAGES = (0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
 _FLAT = 1e-6  # logits: the fine fit found nothing in the measure at this penalty
-_ALLOWED = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY}  # of risk
+_HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is in the learning part
+SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY}
+"""The shapes a person may declare, and what each lets the risk do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:
-    """Rows to learn from: measures, 0/1 labels, weights, the account of each row, and when its stage began, if known."""
+    """Rows to learn from: measures, 0/1 labels, weights, each row's account, and when its stage began, if known."""
 
     frame: pd.DataFrame
     churned: Floats
@@ -68,10 +70,11 @@ class Cohort:
 
 
 def learn_curves(cohort: Cohort, settings: Settings) -> tuple[Curves, Floats]:
-    """Return the curves at the best penalty, each at the slope it earned, and the out-of-fold churn logits (n_rows,)."""
+    """Return the best penalty's curves, each at the slope it earned, and the out-of-fold churn logits (n_rows,)."""
     path = sorted(settings.penalties, reverse=True)
     fold = _folds(cohort, settings)
-    tried = {k: _tried(cohort.take(fold != k), path, settings) for k in np.unique(fold).tolist()}
+    learning = {k: cohort.take((fold != k) | (fold == _HELD_BY_NONE)) for k in np.unique(fold).tolist()}
+    tried = {k: _tried(part, path, settings) for k, part in learning.items()}
     logits = {choice: np.zeros(len(cohort.churned)) for choice in next(iter(tried.values()))}
     for k, fitted in tried.items():
         for choice, curves in fitted.items():
@@ -115,7 +118,7 @@ def _folds(cohort: Cohort, settings: Settings) -> NDArray[np.int64]:
     n_folds = min(settings.folds, rarer)
     fold = np.zeros(len(label), dtype=np.int64)
     if n_folds < 2:
-        return fold - 1  # nothing to hold out: every row is in every learning part
+        return fold + _HELD_BY_NONE
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=settings.random_state)
     for k, (_, judged) in enumerate(splitter.split(label, label, cohort.groups)):
         fold[judged] = k
@@ -130,14 +133,15 @@ def _blocks_of_cohorts(cohort: Cohort, n_folds: int) -> NDArray[np.int64] | None
     middle = (np.cumsum(rows) - rows / 2) / rows.sum()
     block = np.unique(np.floor(middle * n_folds), return_inverse=True)[1][position]
     lost = np.bincount(block, weights=cohort.churned)
-    learnable = len(lost) > 1 and lost.sum() - lost.max() > 0 and (np.bincount(block) - lost).sum() > 0
+    stayed = np.bincount(block) - lost
+    learnable = len(lost) > 1 and lost.sum() > lost.max() and stayed.sum() > stayed.max()
     return block.astype(np.int64) if learnable and len(starts) > 1 else None
 
 
 def _designs(cohort: Cohort, path: list[float], settings: Settings) -> list[tuple[float, Design]]:
     """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
     coding = learn_codes(cohort.frame, cohort.churned, cohort.weight)
-    allowed = [_ALLOWED[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coding.measures]
+    allowed = [SHAPES[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coding.measures]
     problem = Problem(
         codes=coding.encode(cohort.frame),
         n_bins=coding.n_bins,

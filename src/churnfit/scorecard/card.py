@@ -250,10 +250,11 @@ class Scorecard:
             applicable += measure.weight * applies
         return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)
 
-    def with_reference(self, snapshot: pd.DataFrame) -> Scorecard:
-        """Return the card with `snapshot` as the cohort that reasons are measured from."""
+    def with_reference(self, snapshot: pd.DataFrame, weight: Floats | None = None) -> Scorecard:
+        """Return the card with `snapshot` as the cohort that reasons are measured from; rows count by `weight`."""
         points = self.points(snapshot)
-        moved = [replace(m, expected_points=float(points[m.name].mean())) for m in self.measures]
+        means = {name: float(np.average(points[name], weights=weight)) for name in points}
+        moved = [replace(measure, expected_points=means[measure.name]) for measure in self.measures]
         return replace(self, measures=tuple(moved))
 
     def to_json(self) -> str:
@@ -274,7 +275,7 @@ class Scorecard:
         """
         try:
             return cls._from_document(json.loads(text))
-        except (KeyError, TypeError, ValueError) as fault:
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as fault:
             raise IntegrityError(
                 "CF601",
                 where="scorecard JSON",

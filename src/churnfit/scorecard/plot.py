@@ -23,10 +23,10 @@ def points_figure(card: Scorecard) -> Figure:
     """Return one small panel per measure, heaviest first, all on the same scale of points."""
     from matplotlib.figure import Figure
 
-    rows = math.ceil(len(card.measures) / _PER_ROW)
+    rows = max(1, math.ceil(len(card.measures) / _PER_ROW))
     figure = Figure(figsize=(10, 2.4 * rows + 0.6), layout="constrained")
     figure.suptitle(f"{card.name}: points per measure (the most a measure can add is its weight)")
-    top = max(card.weights.values())
+    top = max(card.weights.values(), default=1.0)
     grid = figure.subplots(rows, _PER_ROW, squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)

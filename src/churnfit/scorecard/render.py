@@ -71,6 +71,8 @@ def _facts(card: Scorecard) -> list[str]:
         + (f"; segments {segments}" if segments else ""),
         f"sha256 {card.sha256[:16]}",
     ]
+    if not card.measures:
+        facts.append("no measure carries evidence: every account gets the base rate")
     if card.left_out:
         facts.insert(2, f"left out for lack of evidence: {', '.join(card.left_out)}")
     return facts

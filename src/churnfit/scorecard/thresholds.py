@@ -58,7 +58,7 @@ def value_bands(card: Scorecard, measure: CardMeasure) -> tuple[ValueBand, ...]:
     edges = _edges(card, measure)
     runs: list[ValueBand] = []
     for low, high in pairwise(edges):
-        inside = _inside(low, high)
+        inside = low if measure.whole and math.isfinite(low) else _inside(low, high)
         band = band_of_value(card, measure, float(curve.at(np.array([inside]))[0]))
         if runs and runs[-1].band == band:
             runs[-1] = ValueBand(runs[-1].low, high, band)
@@ -75,10 +75,10 @@ def _edges(card: Scorecard, measure: CardMeasure) -> list[float]:
     if isinstance(curve, Graded):
         for level in points_needed(card, measure):
             inner.update(_crossings(curve, level))
-        if measure.whole:
-            inner = {float(math.ceil(edge - 1e-9)) for edge in inner}
+        if measure.whole:  # the whole numbers at and next above each crossing: every colour starts at one of them
+            inner = {float(math.floor(edge + above)) for edge in inner for above in (0, 1)}
     else:
-        inner.update(curve.cuts)
+        inner.update(float(math.ceil(cut)) if measure.whole else cut for cut in curve.cuts)
     return [-math.inf, *sorted(inner), math.inf]
 
 
@@ -89,7 +89,7 @@ def _crossings(curve: Graded, level: float) -> list[float]:
             found.append(_shortened(x0 + (x1 - x0) * (level - p0) / (p1 - p0), x1 - x0))
         elif p0 == level:
             found.append(x0)
-    return found
+    return [*found, curve.knots[-1]] if curve.points[-1] == level else found
 
 
 def _shortened(value: float, span: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,28 +77,26 @@ def run_folder(root: Path, card: str, as_of: pd.Timestamp, key: str) -> Path:
 
 
 def publish(run: ScoredRun, folder: Path) -> None:
-    """Write the run's files into `folder`; a run that is there already must be the same.
+    """Write the run's files into `folder`; files that are there already must be the same.
 
     Raises
     ------
     IntegrityError
-        CF704 when other scores lie under the same key.
+        CF704 when something else lies under the same key.
     """
-    scores_file = folder / "scores.parquet"
-    if scores_file.exists():
-        there = read_parquet(scores_file)
-        if not there.drop(columns="as_of").equals(_stored(run.scores).drop(columns="as_of")):
+    # scores last: where they are, the run is whole
+    for name, frame in (("snapshot", run.snapshot), ("reasons", run.reasons), ("scores", run.scores)):
+        path = folder / f"{name}.parquet"
+        if not path.exists():
+            write_parquet(frame, path)
+        elif not _holds(path, frame):
             raise IntegrityError(
                 "CF704",
-                where=str(scores_file),
-                expected="the scores of this run's key",
-                came="other scores",
+                where=str(path),
+                expected=f"the {name} of this run's key",
+                came=f"other {name}",
                 fix="Somebody edited the file: move it away and run again.",
             )
-        return
-    write_parquet(run.snapshot, folder / "snapshot.parquet")
-    write_parquet(run.reasons, folder / "reasons.parquet")
-    write_parquet(run.scores, scores_file)
 
 
 def published_reasons(folder: Path, account_id: str) -> tuple[pd.Series, pd.DataFrame, pd.Series] | None:
@@ -112,11 +111,13 @@ def published_reasons(folder: Path, account_id: str) -> tuple[pd.Series, pd.Data
     return mine.iloc[0], found[found["account_id"] == account_id], row
 
 
-def _stored(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return `scores` with the types a Parquet round trip gives them."""
-    import io
-
-    buffer = io.BytesIO()
-    scores.drop(columns="as_of").to_parquet(buffer)
-    buffer.seek(0)
-    return pd.read_parquet(buffer).assign(as_of=scores["as_of"])
+def _holds(path: Path, frame: pd.DataFrame) -> bool:
+    """Return whether the file at `path` holds `frame`, once both have a Parquet file's types."""
+    try:
+        there = read_parquet(path)
+    except (OSError, ValueError):  # what pyarrow raises for a file that is no Parquet
+        return False
+    with tempfile.TemporaryDirectory() as folder:
+        again = Path(folder, path.name)
+        write_parquet(frame, again)
+        return there.equals(read_parquet(again))

@@ -1,0 +1,205 @@
+"""When a call to action opens, changes and resolves, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from tests.small_card import spec_of
+
+from churnfit.cta.rules import (
+    AccountState,
+    Cta,
+    Decision,
+    ScoredAccount,
+    Standing,
+    cta_key,
+    decide,
+    expected_value,
+)
+
+MONDAY = date(2026, 3, 2)
+NOTHING = Standing(states={}, open_ctas={}, known_keys=frozenset(), last_closed={})
+
+
+def account(account_id: str, band: str, **changes: object) -> ScoredAccount:
+    """Return a scored account worth 10,000 a year, churning with 40 %."""
+    plain = ScoredAccount(
+        account_id=account_id,
+        owner="ann",
+        value=10_000.0,
+        health=20.0,
+        churn_probability=0.4,
+        band=band,
+        lead_measure="logins",
+        reasons=("Logins: 2",),
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def after(standing: Standing, decision: Decision) -> Standing:
+    """Return what stands once `decision` is carried out: what the store would read back."""
+    still = {cta.account_id: cta for cta in (*standing.open_ctas.values(), *decision.updated, *decision.opened)}
+    for cta in decision.resolved:
+        del still[cta.account_id]
+    closed = {cta.account_id: cta.closed_on for cta in decision.resolved if cta.closed_on is not None}
+    return Standing(
+        states={state.account_id: state for state in decision.states},
+        open_ctas=still,
+        known_keys=standing.known_keys | {cta.cta_id for cta in decision.opened},
+        last_closed={**standing.last_closed, **closed},
+    )
+
+
+def run(*days: tuple[int, list[ScoredAccount]]) -> tuple[Decision, Standing]:
+    """Return the last decision of these days (counted from Monday) and what stands after it."""
+    standing, decision = NOTHING, Decision()
+    for day, accounts in days:
+        as_of = MONDAY + timedelta(days=day)
+        decision = decide(accounts, standing, spec_of(), as_of=as_of, version="version-1")
+        standing = after(standing, decision)
+    return decision, standing
+
+
+def ids(ctas: tuple[Cta, ...]) -> list[str]:
+    """Return whose CTAs these are."""
+    return [cta.account_id for cta in ctas]
+
+
+def test_a_dozen_accounts_on_one_day() -> None:
+    """Of twelve accounts in every situation, exactly those that turned red open, and those that left red resolve."""
+    before = [account(f"red{n}", "red") for n in range(4)] + [account(f"amber{n}", "amber") for n in range(4)]
+    today = [
+        account("red0", "red"),  # stays red: changes
+        account("red1", "amber"),  # recovers: resolves
+        account("red2", "green"),  # recovers: resolves
+        # red3 left the stage: resolves
+        account("amber0", "red"),  # opens
+        account("amber1", "amber"),
+        account("amber2", "green"),
+        # amber3 left the stage
+        account("new0", "red"),  # opens
+        account("new1", "amber"),
+        account("new2", "green"),
+    ]
+    decision, standing = run((0, before), (1, today))
+    assert ids(decision.opened) == ["amber0", "new0"]
+    assert ids(decision.updated) == ["red0"]
+    assert ids(decision.resolved) == ["red1", "red2", "red3"]
+    assert all(cta.status == "resolved" and cta.closed_on == date(2026, 3, 3) for cta in decision.resolved)
+    assert sorted(standing.open_ctas) == ["amber0", "new0", "red0"]
+    assert len(decision.states) == 9
+
+
+def test_a_new_cta_says_everything_a_csm_needs() -> None:
+    """Dates, worth, the lead measure's playbook, reasons and the version that asked for it."""
+    decision, _ = run((0, [account("A", "red")]))
+    [cta] = decision.opened
+    assert cta == Cta(
+        cta_id=cta_key("small", "A", MONDAY),
+        card="small",
+        account_id="A",
+        owner="ann",
+        trigger="band_red",
+        playbook="visit",  # the group's, as logins names none
+        opened_on=MONDAY,
+        due_on=date(2026, 3, 12),  # visit is due after ten days
+        status="open",
+        health=20.0,
+        churn_probability=0.4,
+        expected_value=0.4 * 0.5 * 10_000 * 0.5 - 100,  # probability · save rate · value · margin − cost
+        lead_measure="logins",
+        reasons=("Logins: 2",),
+        version="version-1",
+        last_scored_on=MONDAY,
+    )
+
+
+def test_a_red_account_is_not_opened_twice() -> None:
+    """Day after day of red is one episode and one CTA."""
+    decision, standing = run(*((day, [account("A", "red")]) for day in range(5)))
+    assert decision.opened == ()
+    assert len(standing.known_keys) == 1
+
+
+def test_the_same_day_again_opens_nothing() -> None:
+    """A re-run of a date, with other facts, changes the open CTA and adds none."""
+    decision, _ = run((0, [account("A", "red")]), (0, [account("A", "red", health=19.0)]))
+    assert (ids(decision.opened), ids(decision.updated)) == ([], ["A"])
+
+
+def test_an_open_cta_takes_todays_facts_and_keeps_what_people_rely_on() -> None:
+    """Owner, health, worth, reasons and version follow the score; key, playbook, opening and due date stay."""
+    changed = account("A", "red", owner="bob", health=10.0, lead_measure="tickets", reasons=("Tickets: 6",))
+    decision, _ = run((0, [account("A", "red")]), (3, [changed]))
+    [cta] = decision.updated
+    assert (cta.owner, cta.health, cta.lead_measure, cta.reasons) == ("bob", 10.0, "tickets", ("Tickets: 6",))
+    assert (cta.playbook, cta.opened_on, cta.due_on) == ("visit", MONDAY, date(2026, 3, 12))
+    assert (cta.cta_id, cta.status) == (cta_key("small", "A", MONDAY), "open")
+    assert cta.last_scored_on == date(2026, 3, 5)
+
+
+@pytest.mark.parametrize(("days_later", "opens"), [(1, False), (13, False), (14, True), (15, True)])
+def test_a_closed_cta_stays_closed_for_the_cooldown(days_later: int, opens: bool) -> None:
+    """Resolved on day 1, red again later: nothing opens for fourteen days, then it does."""
+    decision, _ = run((0, [account("A", "red")]), (1, [account("A", "green")]), (1 + days_later, [account("A", "red")]))
+    assert (ids(decision.opened) == ["A"]) is opens
+
+
+def test_red_through_the_whole_cooldown_opens_when_it_is_over() -> None:
+    """An account that fell back during the cooldown is not forgotten."""
+    decision, standing = run(
+        (0, [account("A", "red")]),
+        (1, [account("A", "amber")]),
+        (2, [account("A", "red")]),
+        (14, [account("A", "red")]),
+        (15, [account("A", "red")]),
+    )
+    assert ids(decision.opened) == ["A"]
+    assert decision.opened[0].cta_id == cta_key("small", "A", date(2026, 3, 4))  # the episode began on day 2
+    assert len(standing.known_keys) == 2
+
+
+def test_a_second_episode_is_a_second_cta() -> None:
+    """Red, green, red again after the cooldown: another key."""
+    decision, standing = run((0, [account("A", "red")]), (1, [account("A", "green")]), (20, [account("A", "red")]))
+    assert ids(decision.opened) == ["A"]
+    assert len(standing.known_keys) == 2
+
+
+def test_the_band_is_dated_from_when_it_began() -> None:
+    """Two days of amber after one of red: amber since the second day."""
+    decision, _ = run((0, [account("A", "red")]), (1, [account("A", "amber")]), (2, [account("A", "amber")]))
+    assert decision.states == (AccountState(account_id="A", band="amber", band_since=date(2026, 3, 3)),)
+
+
+def test_an_account_without_an_actionable_reason_gets_the_first_playbook() -> None:
+    """Somebody still calls, with the spec's first playbook."""
+    decision, _ = run((0, [account("A", "red", lead_measure="")]))
+    assert (decision.opened[0].playbook, decision.opened[0].lead_measure) == ("ask", "")
+
+
+def test_the_same_input_gives_the_same_decision() -> None:
+    """Nothing but the arguments enters."""
+    accounts = [account(f"A{n}", "red") for n in range(5)]
+    assert run((0, accounts))[0] == run((0, accounts))[0]
+
+
+def test_keys_differ_by_card_account_and_episode_and_by_nothing_else() -> None:
+    """The key is a function of the three, and joining them cannot confuse them."""
+    keys = {
+        cta_key("small", "A", MONDAY),
+        cta_key("small", "B", MONDAY),
+        cta_key("other", "A", MONDAY),
+        cta_key("small", "A", date(2026, 3, 3)),
+        cta_key("smallA", "", MONDAY),
+    }
+    assert len(keys) == 5
+    # printf 'small\x1fA\x1fband_red\x1f2026-03-02' | sha256sum: another key would open every CTA a second time
+    assert cta_key("small", "A", MONDAY) == "a0caaa4a632402e6125654ca"
+
+
+def test_a_worthless_account_costs_what_the_call_costs() -> None:
+    """No contract value: the call saves nothing."""
+    assert expected_value(account("A", "red", value=0.0), spec_of()) == -100.0
