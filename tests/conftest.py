@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -71,6 +73,31 @@ def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mlflow") / "empty.db"
     assert Registry(f"sqlite:///{path}", path.parent).versions("none") == []
     return path
+
+
+class Ended(NamedTuple):
+    """How a command ended: its exit code, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def churnfit(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    """The command line, run in this process: ``churnfit("queue", "--json", cwd=folder)``."""
+    from churnfit.cli import main
+
+    def run(*arguments: str, cwd: Path) -> Ended:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["churnfit", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Ended(code=int(end.value.code or 0), out=said.out, err=said.err)
+
+    return run
 
 
 def lighten(spec: Path, *, trials: int = QUIETER["trials"], bootstrap: int = QUIETER["bootstrap"]) -> None:

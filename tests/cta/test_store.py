@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -175,26 +176,25 @@ def test_a_decision_that_raises_leaves_nothing(store: Store, tmp_path: Path) -> 
     assert dump(tmp_path) == before
 
 
-def test_of_two_threads_with_one_key_one_publishes(tmp_path: Path) -> None:
-    """Both open the store and publish at once: one gets the run, the other None, and the CTA is there once."""
-    url = f"sqlite:///{tmp_path / 'db' / 'churnfit.db'}"
-    together, done = threading.Barrier(2), []
-
-    def publish() -> None:
+def test_of_eight_threads_with_one_key_one_publishes(tmp_path: Path) -> None:
+    """Eight make the store and publish at once, ten times over: one gets the run, seven None, the CTA is there once."""
+    for attempt in range(10):
+        url = f"sqlite:///{tmp_path / f'db{attempt}' / 'churnfit.db'}"
+        with ThreadPoolExecutor(8) as racing:
+            done = list(racing.map(_publish_at_once, [url] * 8, [threading.Barrier(8)] * 8))
+        assert sorted(run is None for run in done) == [False] + [True] * 7
         store = Store(url)
-        together.wait(timeout=20)
-        done.append(store.publish(run_row(), deciding(account("A", "red"))))
+        assert (len(store.runs("small")), len(store.open_ctas("small"))) == (1, 1)
         store.close()
 
-    threads = [threading.Thread(target=publish) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert sorted(run is None for run in done) == [False, True]
+
+def _publish_at_once(url: str, together: threading.Barrier) -> RunRow | None:
+    together.wait(timeout=20)
     store = Store(url)
-    assert (len(store.runs("small")), len(store.open_ctas("small"))) == (1, 1)
-    store.close()
+    try:
+        return store.publish(run_row(), deciding(account("A", "red")))
+    finally:
+        store.close()
 
 
 _PROCESS = """

@@ -52,7 +52,7 @@ def _plain(column: pd.Series) -> pd.Series:
         return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), index=column.index)
     text = column.astype(str).to_numpy(dtype=object, copy=True)
     text[column.isna().to_numpy()] = None
-    return pd.Series(text, index=column.index)
+    return pd.Series(text, index=column.index, dtype="object")
 
 
 def value_array(frame: pd.DataFrame, name: str) -> NDArray[Any]:

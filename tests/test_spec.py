@@ -1,0 +1,116 @@
+"""A spec is read into frozen values, or every fault in it is said at once."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from tests.jobs.small_workspace import SPEC
+from tests.small_card import spec_of
+
+from churnfit.errors import SpecError
+from churnfit.spec import ScorecardSpec, nearest, read_spec
+
+TEMPLATES = sorted(path.name for path in files("churnfit").joinpath("templates").iterdir() if path.name.endswith("toml"))
+
+
+def read(root: Path, *changes: tuple[str, str]) -> ScorecardSpec:
+    """Return the small spec with these texts replaced."""
+    text = SPEC
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new, 1)
+    path = root / "scorecard.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_spec(path)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_the_shipped_templates_are_valid(name: str) -> None:
+    """What `churnfit init` writes can be read, and is named as its file."""
+    spec = read_spec(Path(str(files("churnfit").joinpath("templates", name))))
+    assert f"{spec.name}.toml" == name
+    assert all(spec.playbook_of(measure) for measure, declared in spec.measures.items() if declared.actionable)
+
+
+def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
+    """Gates, queue, learning and evaluation need not be written."""
+    spec = read(tmp_path)
+    assert (spec.queue.capacity_per_owner, spec.gates.min_red_lift, spec.learning.folds) == (8, 3.0, 4)
+    assert (spec.challenger.trials, spec.evaluation.bootstrap) == (0, 50)
+    assert spec.label_of("logins") == "logins"
+    assert spec.playbook_of("logins") == "call"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("landmark_days", "landmark_dais", r"cohort: unknown key 'landmark_dais'; nearest valid name: 'landmark_days'"),
+        ("[measures.seats]", "[measures.Seats]", r"name 'Seats' must be lower-case"),
+        ("[measures.seats]", "[measures.a__b]", r"name 'a__b' must be lower-case .* single _"),
+        ('group = "use"', 'group = "uses"', r"measures.logins.group: 'uses' is not declared; nearest valid name: 'use'"),
+        ('playbook = "call"', 'playbook = "cal"', r"groups.use.playbook: 'cal' is not declared; .*'call'"),
+        ('column = "seats"', 'playbook = "cll"\ncolumn = "seats"', r"measures.seats.playbook: 'cll' .*'call'"),
+        ("[bands]", "[baseline]\nlogns = { weight = 1, green = 2, amber = 1 }\n[bands]", r"baseline.logns: .*'logins'"),
+        ("[bands]", "[baseline]\nlogins = { weight = 1, green = 2, amber = 2 }\n[bands]", r"green and amber must differ"),
+        ("[10]", "[20, 10]", r"landmark_days must rise"),
+        ("[1, 400]", "[400, 1]", r"stage_days must be \[first, last\]"),
+        ("horizon_days = 20", "horizon_days = 0", r"cohort.horizon_days: .*greater than or equal to 1"),
+        ("save_rate = 0.2", "save_rate = 1.2", r"bands.red.save_rate: .*less than or equal to 1"),
+        ("save_rate = 0.2", "save_rate = nan", r"bands.red.save_rate: "),
+        ("trials = 0", "trials = -1", r"challenger.trials"),
+        ('kinds = ["login"]', "", r"measures.logins: aggregate 'count' needs `kinds`"),
+        ('aggregate = "count"', 'aggregate = "cuont"', r"measures.logins.aggregate"),
+        ('aggregate = "count"', 'aggregate = "column"', r"measures.logins"),
+        ('path = "accounts.parquet"', 'path = "a"\nsql = "SELECT 1"', r"give either `path` or `sql`"),
+        ('title = "Call"', "", r"playbooks.call.title: Field required"),
+        ('steps = ["Call them."]', "steps = []", r"playbooks.call.steps"),
+        ("landmark_days = [10]", "landmark_days = []", r"events need at least one landmark day"),
+        ("[playbooks.call]", "[gates]\nmin_auc = 0.6\n[playbooks.call]", r"unknown key 'min_auc'; .*'min_auc_lower'"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """Where it stands, what is wrong, and the nearest name that would be right."""
+    with pytest.raises(SpecError, match=rf"CF503 .*{message}") as fault:
+        read(tmp_path, (old, new))
+    assert fault.value.exit_code == 2
+
+
+def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
+    """Three wrong keys in three sections: one message."""
+    with pytest.raises(SpecError, match=r"'horizon_dayz'.*'labl'.*'cots'"):
+        read(tmp_path, ("horizon_days", "horizon_dayz"), ("label", "labl"), ("cost", "cots"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"name = ", r"CF502 .*line 1"), (b"\xff\xfe", "CF502 .*UTF-8"), (None, "CF401 .*no file")]
+)
+def test_an_unreadable_file_is_said(tmp_path: Path, content: bytes | None, message: str) -> None:
+    """No TOML, no UTF-8, no file."""
+    path = tmp_path / "scorecard.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SpecError, match=message):
+        read_spec(path)
+
+
+def test_a_card_without_a_playbook_is_refused() -> None:
+    """A call to action must say what to do, so there is at least one playbook."""
+    with pytest.raises(ValidationError, match="playbooks"):
+        spec_of(playbooks={}, groups={"use": {"label": "Use"}, "care": {"label": "Care"}})
+
+
+def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
+    """It is a value."""
+    spec: Any = read(tmp_path)
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.name = "other"
+
+
+def test_the_nearest_name_is_offered_or_all_of_them() -> None:
+    """A typo gets one suggestion, nonsense the whole list."""
+    assert nearest("weigth", ["weight", "red"]) == "nearest valid name: 'weight'"
+    assert nearest("zzz", ["weight", "red"]) == "valid names: red, weight"
