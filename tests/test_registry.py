@@ -125,7 +125,7 @@ def test_one_changed_byte_is_found_when_loading(registry: Registry, tmp_path: Pa
     version = register(registry)
     [path] = json_of(tmp_path)
     path.write_bytes(path.read_bytes().replace(b'"slope": 0.08', b'"slope": 0.09'))
-    with pytest.raises(IntegrityError, match="CF601 .*Somebody changed the artifact") as fault:
+    with pytest.raises(IntegrityError, match=r"CF601 .*Somebody changed the artifact") as fault:
         registry.load(version)
     assert fault.value.exit_code == 4
     with pytest.raises(IntegrityError, match="CF601"):
@@ -178,14 +178,14 @@ def test_mlflow_serves_the_cards_numbers_without_unpickling(registry: Registry, 
 
 @pytest.mark.parametrize("wrong", [{"logins": "many"}, {"goal": 3.5}])
 def test_the_signature_refuses_a_wrong_type(registry: Registry, wrong: dict[str, object]) -> None:
-    """Text where the card reads a number, or a number where it reads a category, is refused before the card is asked."""
+    """Text where the card reads a number, or the reverse, is refused before the card is asked."""
     register(registry)
     import mlflow
     from mlflow.exceptions import MlflowException
 
     model = mlflow.pyfunc.load_model("models:/small_candidates/1")
     frame = snapshot().assign(**wrong)
-    with pytest.raises(MlflowException, match="Failed to enforce schema|Incompatible input types"):
+    with pytest.raises(MlflowException, match=r"Failed to enforce schema|Incompatible input types"):
         model.predict(frame)
 
 

@@ -14,7 +14,9 @@ from tests.small_card import spec_of
 from churnfit.errors import SpecError
 from churnfit.spec import ScorecardSpec, nearest, read_spec
 
-TEMPLATES = sorted(path.name for path in files("churnfit").joinpath("templates").iterdir() if path.name.endswith("toml"))
+TEMPLATES = sorted(
+    path.name for path in files("churnfit").joinpath("templates").iterdir() if path.name.endswith("toml")
+)
 
 
 def read(root: Path, *changes: tuple[str, str]) -> ScorecardSpec:
@@ -51,11 +53,19 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ("landmark_days", "landmark_dais", r"cohort: unknown key 'landmark_dais'; nearest valid name: 'landmark_days'"),
         ("[measures.seats]", "[measures.Seats]", r"name 'Seats' must be lower-case"),
         ("[measures.seats]", "[measures.a__b]", r"name 'a__b' must be lower-case .* single _"),
-        ('group = "use"', 'group = "uses"', r"measures.logins.group: 'uses' is not declared; nearest valid name: 'use'"),
+        (
+            'group = "use"',
+            'group = "uses"',
+            r"measures.logins.group: 'uses' is not declared; nearest valid name: 'use'",
+        ),
         ('playbook = "call"', 'playbook = "cal"', r"groups.use.playbook: 'cal' is not declared; .*'call'"),
         ('column = "seats"', 'playbook = "cll"\ncolumn = "seats"', r"measures.seats.playbook: 'cll' .*'call'"),
         ("[bands]", "[baseline]\nlogns = { weight = 1, green = 2, amber = 1 }\n[bands]", r"baseline.logns: .*'logins'"),
-        ("[bands]", "[baseline]\nlogins = { weight = 1, green = 2, amber = 2 }\n[bands]", r"green and amber must differ"),
+        (
+            "[bands]",
+            "[baseline]\nlogins = { weight = 1, green = 2, amber = 2 }\n[bands]",
+            r"green and amber must differ",
+        ),
         ("[10]", "[20, 10]", r"landmark_days must rise"),
         ("[1, 400]", "[400, 1]", r"stage_days must be \[first, last\]"),
         ("horizon_days = 20", "horizon_days = 0", r"cohort.horizon_days: .*greater than or equal to 1"),
@@ -86,7 +96,8 @@ def test_all_faults_are_said_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b"name = ", r"CF502 .*line 1"), (b"\xff\xfe", "CF502 .*UTF-8"), (None, "CF401 .*no file")]
+    ("content", "message"),
+    [(b"x = 1\nname = red\n", r"CF502 .*line 2, column 8"), (b"\xff\xfe", "CF502 .*UTF-8"), (None, "CF401 .*no file")],
 )
 def test_an_unreadable_file_is_said(tmp_path: Path, content: bytes | None, message: str) -> None:
     """No TOML, no UTF-8, no file."""

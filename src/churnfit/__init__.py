@@ -13,9 +13,27 @@ What happens to an account between an event and a call, in order:
 `jobs`             the above, composed: one function per command
 =================  =====================================================================
 
-Importing does nothing heavy; import what you need from its module, for example
-``from churnfit.learning.estimator import ScorecardClassifier``.
+Importing does nothing heavy: `ScorecardClassifier` (the scikit-learn estimator) and `Scorecard` (what it learns) load
+when they are first asked for; everything else is imported from its module.
 """
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from churnfit.learning.estimator import ScorecardClassifier
+    from churnfit.scorecard.card import Scorecard
+
 __version__ = "0.1.0"
-__all__ = ["__version__"]
+__all__ = ["Scorecard", "ScorecardClassifier", "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ScorecardClassifier":
+        from churnfit.learning.estimator import ScorecardClassifier
+
+        return ScorecardClassifier
+    if name == "Scorecard":
+        from churnfit.scorecard.card import Scorecard
+
+        return Scorecard
+    raise AttributeError(f"module 'churnfit' has no attribute {name!r}")

@@ -47,6 +47,7 @@ steps = ["Call them."]
 trials = 0
 
 [evaluation]
+method = "held_out_accounts"
 bootstrap = 50
 """
 

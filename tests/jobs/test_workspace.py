@@ -53,7 +53,7 @@ def test_no_workspace_is_said(tmp_path: Path) -> None:
         (f'databse = "x"\n{ONE}', r"CF503 .*unknown key 'databse'; nearest valid name: 'database'"),
         ("", r"CF503 .*cards: Field required"),
         ("[cards", r"CF502 .*expected TOML in UTF-8"),
-        (f'folder = 3\n{ONE}', r"CF503 .*folder: "),
+        (f"folder = 3\n{ONE}", r"CF503 .*folder: "),
         (f'database = "env:NO_SUCH_NAME"\n{ONE}', r"CF507 .*a secret in env:NO_SUCH_NAME; came nothing there"),
         (f'tracking_uri = "file:nowhere.txt"\n{ONE}', r"CF507 .*a secret in file:nowhere.txt"),
     ],
@@ -78,10 +78,10 @@ def test_secrets_come_from_the_environment_or_a_file_of_the_workspace(
     assert (workspace.database, workspace.tracking_uri) == ("sqlite:///elsewhere.db", "http://127.0.0.1:5000")
 
 
-def test_a_secret_is_not_repeated_in_the_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty secret is refused by its name."""
+def test_an_empty_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, as one that is not there."""
     monkeypatch.setenv("DATABASE_SECRET", "")
-    with pytest.raises(SpecError, match="CF507 .*env:DATABASE_SECRET"):
+    with pytest.raises(SpecError, match=r"CF507 .*env:DATABASE_SECRET"):
         find_workspace(made(tmp_path, f'database = "env:DATABASE_SECRET"\n{ONE}'))
 
 

@@ -120,7 +120,13 @@ def test_wrong_events_stop_the_fit_and_leave_nothing(
         ('group = "use"', 'actor = "internal"\ngroup = "use"', "CF109", 1, "actor = 'internal'"),
         ('name = "small"', 'name = "smal"', "CF503", 2, 'name = "small", as churnfit.toml says'),
         ("[bands]", "[bands", "CF502", 2, "line"),
-        ("horizon_days = 20", "horizon_days = 400", "CF110", 1, "0 matured of 60 rows; the first matures on 2025-02-14"),
+        (
+            "horizon_days = 20",
+            "horizon_days = 400",
+            "CF110",
+            1,
+            "0 matured of 60 rows; the first matures on 2025-02-14",
+        ),
     ],
 )
 def test_a_wrong_spec_stops_the_fit_and_leaves_nothing(

@@ -21,9 +21,7 @@ def test_reasons_are_the_shap_library_s_values(explainer):
     """Its model-free explainers, run on the raw inputs with the cohort as independent background, agree to 1e-9."""
     shap = pytest.importorskip("shap")
     rng = np.random.default_rng(3)
-    raw = np.column_stack(
-        [rng.integers(0, 13, 60) * 1.0, rng.integers(0, 8, 60) * 1.0, rng.integers(0, 2, 60) * 1.0]
-    )
+    raw = np.column_stack([rng.integers(0, 13, 60) * 1.0, rng.integers(0, 8, 60) * 1.0, rng.integers(0, 2, 60) * 1.0])
     raw[::7, 0] = np.nan  # gaps go through the card's own missing state
 
     def frame(numbers):

@@ -1,5 +1,18 @@
 """The command line: verbs over jobs. Data on stdout, the rest on stderr; exit codes as in `churnfit.errors`."""
 
-from churnfit.cli.commands import main, run
+import sys
 
-__all__ = ["main", "run"]
+from churnfit.cli import learning, serving, starting, versions
+from churnfit.cli.app import app, run_app
+
+__all__ = ["app", "learning", "main", "run", "serving", "starting", "versions"]
+
+
+def run(*arguments: str) -> int:
+    """Run one command; return its exit code."""
+    return run_app(*arguments)
+
+
+def main() -> None:
+    """Run the command line."""
+    sys.exit(run(*sys.argv[1:]))

@@ -26,7 +26,7 @@ def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
         beyond = "  (beyond capacity)" if row.overflow else ""
         lines.append(
             f"{shown(row.owner)} {row.rank}. {shown(cta.account_id)}: health {cta.health:.0f}, "
-            f"churn {cta.churn_probability:.0%}, a call is worth {cta.expected_value:,.0f}{beyond}"
+            f"churn {cta.churn_probability:.0%}, {_worth_words(cta.expected_value)}{beyond}"
         )
         playbook = spec.playbooks.get(cta.playbook)  # may have left the spec since the CTA was opened
         lines.append(f"     {playbook.title if playbook else cta.playbook}, due {cta.due_on}")
@@ -38,16 +38,21 @@ def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
     return lines
 
 
+def _worth_words(expected_value: float) -> str:
+    if expected_value > 0:
+        return f"a call is worth {expected_value:,.0f}"
+    return f"a call costs {-expected_value:,.0f} more than it saves"
+
+
 def explanation_lines(found: Explanation) -> list[str]:
     """Return the sentence above the table of reasons: from the average to this account's health."""
     score = found.score
-    health = float(str(score["health"]))
     return [
-        f"{shown(score['account_id'])} on {score['as_of']}: health {health:.1f} ({score['band']}), "
-        f"churn probability {float(str(score['churn_probability'])):.1%}, coverage {float(str(score['coverage'])):.0%}, "
+        f"{shown(score['account_id'])} on {score['as_of']}: health {score['health']:.1f} ({score['band']}), "
+        f"churn probability {score['churn_probability']:.1%}, coverage {score['coverage']:.0%}, "
         f"scored with {score['version']}",
         f"The average account has {found.expected_health:.1f}; the reasons below sum to "
-        f"{health - found.expected_health:+.1f}.",
+        f"{score['health'] - found.expected_health:+.1f}.",
     ]
 
 

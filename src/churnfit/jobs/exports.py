@@ -5,6 +5,7 @@ CSV cells that a spreadsheet would run as a formula are neutralised with a leadi
 
 from __future__ import annotations
 
+import csv
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
@@ -101,7 +102,8 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
     safe = frame.assign(
         **{name: frame[name].map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v) for name in text}
     )
-    safe.to_csv(path, index=False)
+    # text always in quotes: pandas leaves a carriage return bare, and what follows it would begin a row
+    safe.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _write_jsonl(frame: pd.DataFrame, path: Path) -> None:

@@ -43,7 +43,7 @@ class ScoringResult:
 class Explanation:
     """One account's score on a date and every measure's reason; health points sum to health − expected health."""
 
-    score: dict[str, object]
+    score: dict[str, Any]
     expected_health: float
     reasons: pd.DataFrame
 

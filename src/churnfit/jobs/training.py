@@ -80,7 +80,7 @@ def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tup
     return found, ledger(found)
 
 
-def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> TrainingSet:
+def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say = lambda _: None) -> TrainingSet:
     """Return the matured rows, measured and labelled.
 
     Raises
@@ -91,7 +91,9 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> Tra
     spec = workspace.spec(card)
     observed_to = _observed_to(spec, as_of)
     with open_sources(spec, workspace.root) as con:
+        say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=observed_to))
+        say("Labelling the cohort")
         found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
         matured = found[found["status"] == "matured"]
         if matured.empty:
@@ -104,6 +106,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> Tra
                 came=f"0 matured of {len(found):,} rows; {when}",
                 fix="Wait, or shorten cohort.horizon_days.",
             )
+        say("Measuring what was known on each date")
         measured = snapshot(con, spec, matured[["account_id", "as_of"]])
     rows = measured.merge(matured[["account_id", "as_of", "churned"]], on=["account_id", "as_of"], validate="1:1")
     rows["churned"] = rows["churned"].astype("int64")
@@ -128,8 +131,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         When the data breaks a contract, leaks, or is too little to learn from; nothing is registered.
     """
     spec = workspace.spec(card)
-    say("Measuring and labelling the training cohort")
-    training = training_set(workspace, card, as_of=as_of)
+    training = training_set(workspace, card, as_of=as_of, say=say)
     found = split(training.rows, spec)
     learning, judging = training.rows.iloc[found.train_rows], training.rows.iloc[found.judge_rows]
     say("Learning the scorecard")

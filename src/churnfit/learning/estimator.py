@@ -184,7 +184,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def health(self, X: pd.DataFrame | ArrayLike) -> Floats:
         """Return the health score of each row, 0–100 (n_rows,)."""
-        return self.card_.health(self._predicting(X))
+        frame = self._predicting(X)
+        return self.card_.health(frame)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

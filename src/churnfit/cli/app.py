@@ -1,0 +1,101 @@
+"""The Typer application, what its commands share, and how a run of it ends."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from churnfit import __version__
+from churnfit.cli.output import print_error, print_lines
+from churnfit.errors import ChurnfitError, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from churnfit.jobs.workspace import Workspace
+
+__all__ = ["AsJson", "AsOf", "CardOption", "Reference", "app", "day", "opened", "run_app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Health scorecards learned from churn history, with exact reasons and a call-to-action queue.",
+)
+
+_BUG = 70
+_INTERRUPTED = 130
+
+CardOption = Annotated[str | None, typer.Option("--card", help="Which card; needed when the workspace has several.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="UTC date, YYYY-MM-DD; today when absent.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Reference = Annotated[
+    str, typer.Argument(help="champion, latest, candidate-N, version-N, or a scorecard's .json file.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print_lines(f"churnfit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> None:
+    """Options of every command; ``--debug`` is read by `main`."""
+
+
+def run_app(*arguments: str) -> int:
+    """Run one command; return the exit code that DESIGN §15 gives its kind of end."""
+    as_json, debug = "--json" in arguments, "--debug" in arguments
+    try:
+        app(args=list(arguments), prog_name="churnfit")
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:  # typer turned Ctrl-C into this
+            print("Interrupted; nothing was left half-written.", file=sys.stderr)  # noqa: T201
+        return int(end.code or 0)
+    except ChurnfitError as fault:
+        print_error(fault, as_json=as_json)
+        if debug:
+            raise
+        return fault.exit_code
+    except Exception as fault:
+        if debug:
+            raise
+        print(f"A bug in churnfit: {fault!r}. Run `churnfit --debug …` for the traceback.", file=sys.stderr)  # noqa: T201
+        return _BUG
+    return 0
+
+
+def opened(card: str | None) -> tuple[Workspace, str]:
+    """Return the workspace of this folder and the card a command means."""
+    from churnfit.jobs.workspace import find_workspace
+
+    workspace = find_workspace(Path())
+    return workspace, workspace.card_name(card)
+
+
+def day(as_of: str | None) -> pd.Timestamp:
+    """Return midnight UTC of the given date, of today when there is none."""
+    import pandas as pd
+
+    if as_of is None:
+        return pd.Timestamp(datetime.now(tz=UTC).date(), tz="UTC")
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", as_of):
+        raise UsageError("CF703", where="--as-of", expected="a date YYYY-MM-DD", came=as_of, fix="Give a UTC date.")
+    try:
+        return pd.Timestamp(as_of, tz="UTC")
+    except ValueError:
+        raise UsageError(
+            "CF703", where="--as-of", expected="a date of the calendar", came=as_of, fix="Correct it."
+        ) from None

@@ -1,0 +1,77 @@
+"""check, labels, fit: from the sources to a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import typer
+
+from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
+from churnfit.cli.output import print_document, print_lines, print_table, progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["check", "fit", "labels"]
+
+
+@app.command()
+def check(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Hold the sources against their contracts: every fault at once; exit 1 when one is an error."""
+    from churnfit.jobs.training import check as find
+
+    workspace, name = opened(card)
+    findings = find(workspace, name, as_of=day(as_of))
+    if as_json:
+        print_document(card=name, findings=[asdict(finding) for finding in findings])
+    elif findings:
+        rows = [(f.severity, f.code, f.where, f.expected, f.came, f.fix) for f in findings]
+        print_table(("", "code", "where", "expected", "came", "do"), rows)
+    else:
+        print_lines(f"{name}: the sources keep their contracts")
+    raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
+
+
+@app.command()
+def labels(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Print the label ledger: per cohort what is matured, maturing (until when), treated, excluded."""
+    from churnfit.jobs.training import label_ledger
+
+    workspace, name = opened(card)
+    _, table = label_ledger(workspace, name, as_of=day(as_of))
+    _print_frame(table, key="cohorts", as_json=as_json, title=f"{name}: labels per cohort")
+
+
+@app.command()
+def fit(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Learn a candidate, judge it, register it; exit 1 when a gate says no."""
+    from churnfit.jobs.training import fit as learn
+    from churnfit.scorecard.render import to_text
+
+    workspace, name = opened(card)
+    with progress(7) as say:
+        result = learn(workspace, name, as_of=day(as_of), say=say)
+    if as_json:
+        print_document(version=asdict(result.version), report=result.report.as_dict(), verdict=result.verdict.as_dict())
+    else:
+        print_lines(to_text(result.card), result.report.to_text(), result.verdict.to_text())
+        next_step = f"churnfit promote {result.version.reference} --card {name}" if result.verdict.passed else ""
+        print_lines(f"Registered as {result.version.reference}. {'Next: ' + next_step if next_step else ''}".rstrip())
+    raise typer.Exit(0 if result.verdict.passed else 1)
+
+
+def _print_frame(frame: pd.DataFrame, *, key: str, as_json: bool, title: str) -> None:
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    if as_json:
+        print_document(**{key: records})
+        return
+    rows = [["" if value is None else _short(value) for value in record.values()] for record in records]
+    print_table([str(column).replace("_", " ") for column in frame.columns], rows, title=title)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return f"{value:%Y-%m-%d}" if isinstance(value, datetime) else str(value)

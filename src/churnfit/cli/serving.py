@@ -1,0 +1,143 @@
+"""snapshot, score, runs, queue, explain, export: the champion at work."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
+from churnfit.cli.output import print_document, print_lines, print_table, progress
+from churnfit.errors import UsageError
+
+__all__ = ["explain", "export", "queue", "runs", "score", "snapshot"]
+
+
+@app.command()
+def snapshot(
+    output: Annotated[Path, typer.Argument(help="A .parquet file to write.")],
+    card: CardOption = None,
+    as_of: AsOf = None,
+) -> None:
+    """Write every measure of every account of the stage, as known on a date."""
+    from churnfit.jobs.scoring import scoring_snapshot
+    from churnfit.parquet import write_parquet
+
+    workspace, name = opened(card)
+    measured = scoring_snapshot(workspace, workspace.spec(name), as_of=day(as_of))
+    write_parquet(measured, output)
+    print_lines(f"{output}: {len(measured):,} accounts")
+
+
+@app.command()
+def score(
+    card: CardOption = None,
+    as_of: AsOf = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Score every account of the stage with the champion; fill and close calls to action, once."""
+    from churnfit.jobs.scoring import score as run
+
+    workspace, name = opened(card)
+    with progress(3) as say:
+        result = run(workspace, name, as_of=day(as_of), say=say, dry_run=dry_run)
+    if as_json:
+        print_document(run=asdict(result.run), bands=result.bands, published=result.published, dry_run=dry_run)
+        return
+    done = (
+        "dry run, nothing was written"
+        if dry_run
+        else "published"
+        if result.published
+        else "published before, nothing to do"
+    )
+    bands = ", ".join(f"{count:,} {band}" for band, count in result.bands.items())
+    print_lines(
+        f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; "
+        f"{result.run.opened} CTAs opened, {result.run.resolved} resolved ({done})"
+    )
+
+
+@app.command()
+def runs(card: CardOption = None, as_json: AsJson = False) -> None:
+    """Print the published scoring runs, oldest first."""
+    from churnfit.jobs.scoring import published_runs
+
+    workspace, name = opened(card)
+    rows = published_runs(workspace, name)
+    if as_json:
+        print_document(card=name, runs=[asdict(row) for row in rows])
+        return
+    table = [(r.as_of, r.version, f"{r.accounts:,}", r.opened, r.resolved, r.run_key) for r in rows]
+    print_table(("as of", "version", "accounts", "opened", "resolved", "run"), table, title=name)
+
+
+@app.command()
+def queue(
+    card: CardOption = None,
+    owner: Annotated[str | None, typer.Option(help="One owner's queue.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the open calls to action, most valuable first, with their reasons."""
+    from churnfit.cli.summary import queue_lines
+    from churnfit.jobs.exports import queue_frame
+    from churnfit.jobs.scoring import queue as ranked
+
+    workspace, name = opened(card)
+    if as_json:
+        print_document(card=name, ctas=queue_frame(workspace, name, owner=owner).to_dict("records"))
+        return
+    print_lines(*queue_lines(ranked(workspace, name, owner=owner), workspace.spec(name)))
+
+
+@app.command()
+def explain(
+    account: Annotated[str, typer.Argument(help="account_id")],
+    card: CardOption = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="A scored date; the newest when absent.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print why an account has its health score: every measure's exact share."""
+    from churnfit.cli.summary import explanation_lines
+    from churnfit.jobs.scoring import explain as reasons
+
+    workspace, name = opened(card)
+    found = reasons(workspace, name, account, as_of=day(as_of).date() if as_of else None)
+    if as_json:
+        print_document(
+            score=found.score, expected_health=found.expected_health, reasons=found.reasons.to_dict("records")
+        )
+        return
+    print_lines(*explanation_lines(found))
+    header = ("#", "measure", "value", "healthy", "health points", "probability")
+    rows = [
+        (
+            r["rank"],
+            r["label"],
+            r["value"],
+            r["healthy"],
+            f"{r['health_points']:+.2f}",
+            f"{100 * r['probability_points']:+.1f} %",
+        )
+        for r in found.reasons.to_dict("records")
+    ]
+    print_table(header, rows)
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="queue or scores (of the newest run).")],
+    output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet.")],
+    card: CardOption = None,
+) -> None:
+    """Write the queue or the newest scores to a file; CSV cells cannot run as formulas."""
+    from churnfit.jobs.exports import export as write
+
+    if table not in ("queue", "scores"):
+        raise UsageError("CF703", where="export", expected="queue or scores", came=table, fix="Give one of the two.")
+    workspace, name = opened(card)
+    rows = write(workspace, name, "queue" if table == "queue" else "scores", output)
+    print_lines(f"{output}: {rows:,} rows")

@@ -1,0 +1,110 @@
+"""show, list, diff, promote, rollback: which version is the champion."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from churnfit.cli.app import AsJson, CardOption, Reference, app, opened
+from churnfit.cli.output import print_document, print_lines, print_table, print_text
+from churnfit.errors import UsageError
+
+__all__ = ["diff", "list_versions", "promote", "rollback", "show"]
+
+
+@app.command()
+def show(reference: Reference = "champion", card: CardOption = None, as_json: AsJson = False) -> None:
+    """Print a version: its card and the verdict of its gates."""
+    from churnfit.jobs.promotion import load
+    from churnfit.scorecard.render import to_text
+
+    workspace, name = opened(card)
+    version, found = load(workspace, name, reference)
+    if as_json:
+        print_text(found.to_json())
+        return
+    print_lines(to_text(found))
+    if version is not None:
+        print_lines(workspace.registry().text(version, "gates.md"))
+
+
+@app.command("list")
+def list_versions(card: CardOption = None, as_json: AsJson = False) -> None:
+    """Print the card's candidates and promoted versions."""
+    workspace, name = opened(card)
+    versions = workspace.registry().versions(name)
+    if as_json:
+        print_document(card=name, versions=[{**asdict(v), "reference": v.reference} for v in versions])
+        return
+    rows = [
+        (
+            v.reference,
+            "champion" if v.is_champion else "",
+            "passed" if v.gates_passed else "refused",
+            v.promoted_from,
+            v.reason,
+            v.created_at,
+            v.sha256[:12],
+        )
+        for v in versions
+    ]
+    print_table(("version", "", "gates", "from", "reason", "created", "sha256"), rows, title=name)
+
+
+@app.command()
+def diff(before: Reference, after: Reference = "latest", card: CardOption = None, as_json: AsJson = False) -> None:
+    """Print what changed between two versions, in words."""
+    from churnfit.jobs.promotion import differences
+
+    workspace, name = opened(card)
+    changes = differences(workspace, name, before, after)
+    if as_json:
+        print_document(before=before, after=after, changes=changes)
+    else:
+        print_lines(*(changes or ["no difference"]))
+
+
+@app.command()
+def promote(
+    reference: Annotated[str, typer.Argument(help="latest or candidate-N.")] = "latest",
+    card: CardOption = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without this the plan is printed.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept with the version. Needed with --apply.")] = "",
+) -> None:
+    """Show what promoting a candidate would change; with --apply, make it the champion."""
+    from churnfit.jobs.promotion import plan_promotion
+    from churnfit.jobs.promotion import promote as make_champion
+
+    workspace, name = opened(card)
+    if apply:
+        _need(reason, "--reason")
+        version = make_champion(workspace, name, reference, reason=reason)
+        print_lines(f"{name}: {version.reference} (from {version.promoted_from}) is the champion")
+        return
+    plan = plan_promotion(workspace, name, reference)
+    replaced = plan.champion.reference if plan.champion else "nothing"
+    print_lines(f"{name}: {plan.candidate.reference} would replace {replaced}", *plan.changes, "", plan.gates)
+    print_lines("Nothing was changed. To do it: add --apply --reason '...'")
+
+
+@app.command()
+def rollback(
+    card: CardOption = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it; without this nothing changes.")] = False,
+) -> None:
+    """Make the version that the champion replaced the champion again."""
+    from churnfit.jobs.promotion import rollback as go_back
+
+    workspace, name = opened(card)
+    if not apply:
+        champion = workspace.registry().resolve(name, "champion")
+        print_lines(f"{name}: {champion.reference} would give way to its predecessor. To do it: add --apply")
+        return
+    print_lines(f"{name}: {go_back(workspace, name).reference} is the champion again")
+
+
+def _need(value: str, option: str) -> None:
+    if not value.strip():
+        raise UsageError("CF703", where="promote --apply", expected=option, came="none", fix="Say why, in a sentence.")

@@ -1,0 +1,45 @@
+"""What to learn: a `scorecard.toml`, read into frozen values.
+
+The spec is data, not programme: sources, cohort, measures, groups, the hand-made baseline card, what each band's action
+costs and saves, the limits of the gates, playbooks, queue capacity. Unknown keys are errors that name the
+nearest valid key, and every name that refers to another (a measure's group, a playbook) is checked here, once.
+"""
+
+from churnfit.spec.decisions import (
+    BandAction,
+    Bands,
+    BaselineMeasure,
+    Challenger,
+    Evaluation,
+    GateLimits,
+    Learning,
+    Playbook,
+    Queue,
+)
+from churnfit.spec.reading import read_spec, read_toml, spec_error
+from churnfit.spec.scorecard import ScorecardSpec
+from churnfit.spec.sources import Cohort, Group, Measure, Source, Sources
+from churnfit.spec.strict import Strict, nearest
+
+__all__ = [
+    "BandAction",
+    "Bands",
+    "BaselineMeasure",
+    "Challenger",
+    "Cohort",
+    "Evaluation",
+    "GateLimits",
+    "Group",
+    "Learning",
+    "Measure",
+    "Playbook",
+    "Queue",
+    "ScorecardSpec",
+    "Source",
+    "Sources",
+    "Strict",
+    "nearest",
+    "read_spec",
+    "read_toml",
+    "spec_error",
+]

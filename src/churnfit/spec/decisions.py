@@ -1,0 +1,122 @@
+"""What the numbers are for: the card to beat, money, limits, playbooks, and how learning and judging are done."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from churnfit.spec.strict import Days, Share, Strict
+
+__all__ = [
+    "BandAction",
+    "Bands",
+    "BaselineMeasure",
+    "Challenger",
+    "Evaluation",
+    "GateLimits",
+    "Learning",
+    "Playbook",
+    "Queue",
+]
+
+
+class BaselineMeasure(Strict):
+    """One line of the hand-made card: full weight from `green`, half from `amber`, none beyond it.
+
+    ``green > amber`` says that more is better, ``green < amber`` that less is.
+    """
+
+    weight: Annotated[float, Field(gt=0)]
+    green: float
+    amber: float
+
+    @model_validator(mode="after")
+    def _thresholds_differ(self) -> Self:
+        if self.green == self.amber:
+            raise ValueError("green and amber must differ: their order says which direction is healthy")
+        return self
+
+
+class BandAction(Strict):
+    """What is done in a band, what it costs per account, and the share of churners it saves."""
+
+    action: str
+    cost: Annotated[float, Field(ge=0)]
+    save_rate: Share
+
+
+class Bands(Strict):
+    """The economics that place the band cuts.
+
+    `margin` is the share of the yearly contract value that is earned; `default_value` stands in where an account
+    has no contract value.
+    """
+
+    red: BandAction
+    amber: BandAction
+    margin: Share = 0.8
+    default_value: Annotated[float, Field(gt=0)] = 10_000.0
+
+
+class GateLimits(Strict):
+    """The limits of the promotion gates, which are `churnfit.evaluation.gates.GATES`."""
+
+    min_churned_train: Annotated[int, Field(ge=1)] = 30
+    min_churned_judged: Annotated[int, Field(ge=1)] = 20
+    min_auc_lower: Annotated[float, Field(ge=0.5, le=1)] = 0.55
+    calibration_slope: tuple[float, float] = (0.8, 1.2)
+    min_red_lift: Annotated[float, Field(ge=0)] = 3.0
+    min_churners_below_green: Share = 0.667
+    max_green_share: Share = 0.8
+    min_coverage: Share = 0.7
+    max_champion_loss: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Playbook(Strict):
+    """What a CSM does about a reason: a title, its steps, and the days until it is due."""
+
+    title: str
+    steps: Annotated[list[str], Field(min_length=1)]
+    due_days: Days = 7
+
+
+class Queue(Strict):
+    """How many calls to action one owner can work at a time, and how long a closed one stays closed."""
+
+    capacity_per_owner: Annotated[int, Field(ge=1)] = 8
+    cooldown_days: Annotated[int, Field(ge=0)] = 14
+
+
+class Learning(Strict):
+    """How the card is learned. More `max_knots`: finer points, harder to say aloud."""
+
+    max_knots: Annotated[int, Field(ge=2, le=9)] = 5
+    max_levels: Annotated[int, Field(ge=2, le=20)] = 8
+    folds: Annotated[int, Field(ge=2, le=20)] = 4
+    penalties: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
+    random_state: int = 7
+
+
+class Challenger(Strict):
+    """The LightGBM ceiling: how many Optuna trials (0: none). The study is kept and resumed."""
+
+    trials: Annotated[int, Field(ge=0)] = 20
+    folds: Annotated[int, Field(ge=2)] = 4
+
+
+class Evaluation(Strict):
+    """How the card is judged.
+
+    ``out_of_time``: fit on older cohorts, judge on newer ones, no label window of the former reaching the latter.
+    Stage starts before `train_before` train and from `judge_from` judge; without dates the newest `judge_share` of
+    matured rows judges. ``held_out_accounts`` is for tables without dates and is reported as such.
+    `bootstrap` resamples of whole accounts give the intervals.
+    """
+
+    method: Literal["out_of_time", "held_out_accounts"] = "out_of_time"
+    train_before: date | None = None
+    judge_from: date | None = None
+    judge_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    bootstrap: Annotated[int, Field(ge=50)] = 400

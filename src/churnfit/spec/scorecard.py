@@ -1,0 +1,87 @@
+"""A whole `scorecard.toml`: its parts, and the names that refer from one to another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from churnfit.spec.decisions import (
+    Bands,
+    BaselineMeasure,
+    Challenger,
+    Evaluation,
+    GateLimits,
+    Learning,
+    Playbook,
+    Queue,
+)
+from churnfit.spec.sources import Cohort, Group, Measure, Sources
+from churnfit.spec.strict import Strict, nearest
+
+__all__ = ["ScorecardSpec"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+class ScorecardSpec(Strict):
+    """A whole `scorecard.toml`."""
+
+    name: str
+    title: str = ""
+    sources: Sources
+    cohort: Cohort
+    groups: dict[str, Group]
+    measures: Annotated[dict[str, Measure], Field(min_length=1)]
+    baseline: dict[str, BaselineMeasure] = {}
+    bands: Bands
+    gates: GateLimits = GateLimits()
+    playbooks: Annotated[dict[str, Playbook], Field(min_length=1)]
+    queue: Queue = Queue()
+    learning: Learning = Learning()
+    challenger: Challenger = Challenger()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _names_are_declared(self) -> Self:
+        for name in (self.name, *self.measures):
+            if not _NAME.fullmatch(name) or "__" in name:
+                raise ValueError(f"name '{name}' must be lower-case letters, digits and single _, at most 63")
+        for where, name, valid in self._references():
+            if name not in valid:
+                raise ValueError(f"{where}: '{name}' is not declared; {nearest(name, valid)}")
+        return self
+
+    @model_validator(mode="after")
+    def _measures_fit_the_sources(self) -> Self:
+        wide = self.sources.measures is not None
+        for name, measure in self.measures.items():
+            if wide != (measure.aggregate == "column"):
+                raise ValueError(f"measures.{name}: aggregate 'column' goes with `sources.measures`, others do not")
+        if not wide and not self.cohort.landmark_days:
+            raise ValueError("cohort.landmark_days: events need at least one landmark day")
+        return self
+
+    def _references(self) -> Iterator[tuple[str, str, list[str]]]:
+        """Yield every name that must be declared elsewhere: where it stands, the name, the declared ones."""
+        groups, playbooks = list(self.groups), list(self.playbooks)
+        for name, measure in self.measures.items():
+            yield f"measures.{name}.group", measure.group, groups
+            if measure.playbook is not None:
+                yield f"measures.{name}.playbook", measure.playbook, playbooks
+        for name, group in self.groups.items():
+            if group.playbook is not None:
+                yield f"groups.{name}.playbook", group.playbook, playbooks
+        for name in self.baseline:
+            yield f"baseline.{name}", name, list(self.measures)
+
+    def playbook_of(self, measure: str) -> str | None:
+        """Return the playbook of a measure, or of its group; None where neither names one."""
+        declared = self.measures[measure]
+        return declared.playbook or self.groups[declared.group].playbook
+
+    def label_of(self, measure: str) -> str:
+        """Return the measure's label, or its name with spaces."""
+        return self.measures[measure].label or measure.replace("_", " ")

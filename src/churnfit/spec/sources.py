@@ -1,0 +1,149 @@
+"""Where data comes from, whom it is learned from, and what is measured."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from churnfit.spec.strict import Days, Strict
+
+__all__ = ["Cohort", "Group", "Measure", "Source", "Sources"]
+
+Aggregate = Literal[
+    "count",
+    "sum",
+    "mean",
+    "last",
+    "distinct_users",
+    "distinct_features",
+    "active_days",
+    "share_of_seats",
+    "share_of",
+    "days_since_last",
+    "days_to_first",
+    "trend",
+    "attribute",
+    "column",
+]
+Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range"]
+
+
+class Source(Strict):
+    """Where one table is read from: a file DuckDB reads (globs allowed), or one SELECT over ``[sources.files]``.
+
+    `columns` renames (``account_id = "customer_id"``), `timezone` says what naive timestamps mean, `kind` gives
+    every row of an events source the same kind.
+    """
+
+    path: str | None = None
+    sql: str | None = None
+    columns: dict[str, str] = {}
+    timezone: str | None = None
+    kind: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.path is None) == (self.sql is None):
+            raise ValueError("give either `path` or `sql`")
+        return self
+
+
+class Sources(Strict):
+    """The tables that come in: accounts and events, or a wide table of ready measures."""
+
+    accounts: Source | None = None
+    events: list[Source] = []
+    measures: Source | None = None
+    interventions: Source | None = None
+    files: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if (self.measures is None) == (self.accounts is None):
+            raise ValueError("give either `accounts` (and `events`) or `measures`")
+        if self.measures is not None and self.events:
+            raise ValueError("`events` go with `accounts`; a wide table has its measures already")
+        return self
+
+
+class Cohort(Strict):
+    """Who is learned from, when, and what counts as churn.
+
+    `landmark_days` are the days of the stage on which training snapshots are taken (a longer list: more rows,
+    more alike). `horizon_days` after a snapshot, churn counts (longer: more churners, older evidence).
+    `stage_days` are the first and last day of the stage on which accounts are scored.
+    `observed_to` is the last day the sources know about, when it is not the day of the run.
+    """
+
+    stage: str = "onboarding"
+    landmark_days: list[Days] = []
+    stage_days: tuple[int, int] = (0, 3660)
+    horizon_days: Days
+    reporting_lag_days: Annotated[int, Field(ge=0)] = 0
+    observed_to: date | None = None
+
+    @model_validator(mode="after")
+    def _days_rise(self) -> Self:
+        if self.landmark_days != sorted(set(self.landmark_days)):
+            raise ValueError("landmark_days must rise, each once")
+        if self.stage_days[0] > self.stage_days[1]:
+            raise ValueError("stage_days must be [first, last]")
+        return self
+
+
+class Group(Strict):
+    """Measures that belong together on the card; its playbook serves measures that name none."""
+
+    label: str
+    playbook: str | None = None
+
+
+class Measure(Strict):
+    """One dated, account-level quantity, declared.
+
+    `kinds` and `where` select events; `window_days` looks back from as_of (absent: from the start of the stage).
+    `of` lists the features of ``share_of``; `column` names the account attribute or wide-table column.
+    A value is missing, with a state, before `due_day` (``not_due``), outside `segments` (``not_applicable``), when
+    `asked_kind` happened but no answer came (``no_answer``), when the newest event is older than `validity_days`
+    (``stale``), and when something dated has not happened yet (``never``).
+    """
+
+    label: str = ""
+    group: str
+    aggregate: Aggregate
+    kinds: list[str] = []
+    where: dict[Literal["feature", "user_id"], list[str]] = {}
+    of: list[str] = []
+    column: str | None = None
+    window_days: Days | None = None
+    unit: str = ""
+    actor: Literal["customer", "internal"] = "customer"
+    shape: Shape = "auto"
+    validity_days: Days | None = None
+    due_day: Days | None = None
+    asked_kind: str | None = None
+    segments: list[str] = []
+    actionable: bool = True
+    playbook: str | None = None
+    leak_checked: bool = False
+
+    @model_validator(mode="after")
+    def _aggregate_has_its_parts(self) -> Self:
+        from_events = self.aggregate not in ("attribute", "column")
+        if from_events and not self.kinds:
+            raise ValueError(f"aggregate '{self.aggregate}' needs `kinds`")
+        if not from_events and (self.kinds or self.window_days or self.of):
+            raise ValueError(f"aggregate '{self.aggregate}' reads a column; `kinds`, `window_days`, `of` do not apply")
+        if (self.aggregate == "share_of") != bool(self.of):
+            raise ValueError("`of` lists the features of aggregate 'share_of', and only of that")
+        if self.aggregate == "attribute" and not self.column:
+            raise ValueError("aggregate 'attribute' needs `column`")
+        if self.aggregate == "trend" and not self.window_days:
+            raise ValueError("aggregate 'trend' compares two windows: it needs `window_days`")
+        if self.aggregate in ("days_to_first", "days_since_last") and self.window_days:
+            raise ValueError(f"aggregate '{self.aggregate}' looks at the whole stage: `window_days` does not apply")
+        if self.asked_kind and self.aggregate not in ("last", "mean"):
+            raise ValueError("`asked_kind` goes with answers: aggregate 'last' or 'mean'")
+        return self

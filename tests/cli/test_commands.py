@@ -1,0 +1,269 @@
+"""Every verb on the demo's workspace: what it prints, as text and as JSON, and how it exits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from tests.conftest import CARD, Ended
+from tests.small_card import contents
+
+from churnfit import __version__
+from churnfit.errors import CODES
+from churnfit.jobs.workspace import Workspace
+
+Cli = Callable[..., Ended]
+DAY = "2026-06-30"
+VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "show", "list", "diff", "promote", "rollback",
+         "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
+
+
+def document(ended: Ended, code: int = 0) -> dict[str, Any]:
+    """Return the one JSON document on stdout."""
+    assert ended.code == code, ended.err
+    found: dict[str, Any] = json.loads(ended.out)
+    assert found["schema_version"] == 1
+    return found
+
+
+def test_help_lists_every_verb_with_a_sentence(churnfit: Cli, tmp_path: Path) -> None:
+    """And every verb has help of its own."""
+    ended = churnfit("--help", cwd=tmp_path)
+    assert ended.code == 0
+    for verb in VERBS:
+        assert f" {verb} " in ended.out
+        assert churnfit(verb, "--help", cwd=tmp_path).code == 0
+
+
+def test_the_version_is_printed(churnfit: Cli, tmp_path: Path) -> None:
+    """As the package has it."""
+    assert churnfit("--version", cwd=tmp_path) == Ended(code=0, out=f"churnfit {__version__}\n", err="")
+
+
+def test_init_writes_a_workspace_once(churnfit: Cli, tmp_path: Path) -> None:
+    """The files it wrote, and CF506 with nothing changed the second time."""
+    ended = churnfit("init", "new", cwd=tmp_path)
+    assert ended.code == 0
+    written = contents(tmp_path)
+    assert sorted(ended.out.split()) == sorted(written)
+    again = churnfit("init", "new", cwd=tmp_path)
+    assert (again.code, again.out) == (2, "")
+    assert "error[CF506]" in again.err
+    assert contents(tmp_path) == written
+
+
+def test_doctor_finds_the_demo_well(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Stores, specs and the champion's hash; what is installed is the machine's affair, and decides the exit code."""
+    ended = churnfit("doctor", "--json", cwd=demo_workspace.root)
+    listed = json.loads(ended.out)["looked_at"]
+    found = {item["what"]: item for item in listed}
+    assert all(item["well"] for item in listed if item["what"] != "packages")
+    assert ended.code == (0 if found["packages"]["well"] else 1)
+    assert found["champion of onboarding"]["found"].startswith("version-1, sha256 ")
+    assert found["champion of dear"]["found"] == "none yet"
+    assert "champion of onboarding" in churnfit("doctor", cwd=demo_workspace.root).out
+
+
+def test_doctor_outside_a_workspace_is_a_finding(churnfit: Cli, tmp_path: Path) -> None:
+    """Exit code 1, and which part is not well."""
+    ended = churnfit("doctor", cwd=tmp_path)
+    assert ended.code == 1
+    assert "NOT WELL" in ended.out
+    assert "CF501" in ended.out
+
+
+def test_check_finds_the_demos_sources_in_order(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """No error; as JSON, the list of findings."""
+    found = document(churnfit("check", "--card", CARD, "--as-of", DAY, "--json", cwd=demo_workspace.root))
+    assert [finding for finding in found["findings"] if finding["severity"] == "error"] == []
+
+
+def test_check_before_the_data_ends_is_a_finding(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Held against an earlier day, later events lie in the future: CF313, exit code 1."""
+    ended = churnfit("check", "--card", CARD, "--as-of", "2025-06-30", "--json", cwd=demo_workspace.root)
+    assert "CF313" in {finding["code"] for finding in document(ended, 1)["findings"]}
+    table = churnfit("check", "--card", CARD, "--as-of", "2025-06-30", cwd=demo_workspace.root)
+    assert (table.code, "CF313" in table.out) == (1, True)
+
+
+def test_snapshot_writes_the_measures_of_a_day(churnfit: Cli, demo_workspace: Workspace, tmp_path: Path) -> None:
+    """One row per account of the stage."""
+    path = tmp_path / "snapshot.parquet"
+    ended = churnfit("snapshot", str(path), "--card", CARD, "--as-of", DAY, cwd=demo_workspace.root)
+    table = pd.read_parquet(path)
+    assert ended == Ended(code=0, out=f"{path}: {len(table):,} accounts\n", err="")
+    assert table["account_id"].is_unique
+    assert {"tickets_28d", "tickets_28d__state"} <= set(table.columns)
+
+
+def test_labels_prints_the_ledger(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Per cohort; matured, immature, treated and excluded."""
+    found = document(churnfit("labels", "--card", CARD, "--as-of", DAY, "--json", cwd=demo_workspace.root))
+    assert len(found["cohorts"]) > 20
+    assert {"cohort", "matured", "immature", "treated"} <= set(found["cohorts"][0])
+    assert "labels per cohort" in churnfit("labels", "--card", CARD, "--as-of", DAY, cwd=demo_workspace.root).out
+
+
+def test_fit_again_makes_the_same_card(churnfit: Cli, workspace: Workspace) -> None:
+    """Same data, same spec: the same bytes, now judged beside the champion; exit code by verdict."""
+    ended = churnfit("fit", "--card", CARD, "--as-of", DAY, "--json", cwd=workspace.root)
+    found = json.loads(ended.out)
+    assert found["schema_version"] == 1
+    assert found["version"]["sha256"] == workspace.registry().resolve(CARD, "candidate-1").sha256
+    assert found["version"]["number"] == 2
+    assert found["verdict"]["passed"] is (ended.code == 0)
+    answers = {answer["code"]: answer["outcome"] for answer in found["verdict"]["answers"]}
+    assert answers["CF004"] == "passed"  # not worse than itself
+    assert "Learning the scorecard" in ended.err
+
+
+def test_show_prints_card_and_gates(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """As text with the gates; as JSON the card's own bytes."""
+    ended = churnfit("show", "--card", CARD, cwd=demo_workspace.root)
+    assert ended.code == 0
+    assert "Tickets opened in 28 days" in ended.out
+    assert "CF002" in ended.out
+    shown = churnfit("show", "version-1", "--card", CARD, "--json", cwd=demo_workspace.root)
+    assert shown.out == (demo_workspace.cards[CARD].parent / "champion.json").read_text(encoding="utf-8")
+    document(shown)
+    missing = churnfit("show", "nowhere.json", "--card", CARD, cwd=demo_workspace.root)
+    assert (missing.code, "error[CF401]" in missing.err) == (2, True)
+
+
+def test_list_and_diff(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Two versions of one card: listed with the champion marked, and no difference between them."""
+    found = document(churnfit("list", "--card", CARD, "--json", cwd=demo_workspace.root))
+    assert [(v["reference"], v["is_champion"]) for v in found["versions"]] == [
+        ("candidate-1", False),
+        ("version-1", True),
+    ]
+    assert "champion" in churnfit("list", "--card", CARD, cwd=demo_workspace.root).out
+    ended = churnfit("diff", "candidate-1", "version-1", "--card", CARD, cwd=demo_workspace.root)
+    assert ended == Ended(code=0, out="no difference\n", err="")
+    said = document(churnfit("diff", "champion", "--card", CARD, "--json", cwd=demo_workspace.root))
+    assert said["changes"] == []
+
+
+def test_promote_plans_then_applies_then_rolls_back(churnfit: Cli, workspace: Workspace) -> None:
+    """The plan changes nothing, --apply needs a reason, and rollback is the way back."""
+    plan = churnfit("promote", "candidate-1", "--card", CARD, cwd=workspace.root)
+    assert plan.code == 0
+    assert "candidate-1 would replace version-1" in plan.out
+    assert "Nothing was changed" in plan.out
+    unsaid = churnfit("promote", "--card", CARD, "--apply", cwd=workspace.root)
+    assert (unsaid.code, "error[CF703]" in unsaid.err) == (2, True)
+    done = churnfit("promote", "--card", CARD, "--apply", "--reason", "again", cwd=workspace.root)
+    assert done == Ended(code=0, out="onboarding: version-2 (from candidate-1) is the champion\n", err="")
+    asked = churnfit("rollback", "--card", CARD, cwd=workspace.root)
+    assert (asked.code, "version-2 would give way" in asked.out) == (0, True)
+    assert workspace.registry().resolve(CARD, "champion").reference == "version-2"
+    back = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
+    assert back == Ended(code=0, out="onboarding: version-1 is the champion again\n", err="")
+    no_further = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
+    assert (no_further.code, "error[CF607]" in no_further.err) == (2, True)
+
+
+def test_score_again_has_nothing_to_do(churnfit: Cli, workspace: Workspace) -> None:
+    """Exit code 0 and a sentence; a new date, dry, then done."""
+    again = churnfit("score", "--card", CARD, "--as-of", DAY, cwd=workspace.root)
+    assert (again.code, "published before, nothing to do" in again.out) == (0, True)
+    dry = churnfit("score", "--card", CARD, "--as-of", "2026-07-01", "--dry-run", cwd=workspace.root)
+    assert (dry.code, "dry run, nothing was written" in dry.out) == (0, True)
+    done = document(churnfit("score", "--card", CARD, "--as-of", "2026-07-01", "--json", cwd=workspace.root))
+    assert (done["published"], done["run"]["as_of"]) == (True, "2026-07-01")
+
+
+def test_runs_and_queue(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """One run; its CTAs with reasons, and the load per owner."""
+    [run] = document(churnfit("runs", "--card", CARD, "--json", cwd=demo_workspace.root))["runs"]
+    assert run["as_of"] == DAY
+    assert DAY in churnfit("runs", "--card", CARD, cwd=demo_workspace.root).out
+    ctas = document(churnfit("queue", "--card", CARD, "--json", cwd=demo_workspace.root))["ctas"]
+    assert len(ctas) == run["opened"]
+    text = churnfit("queue", "--card", CARD, cwd=demo_workspace.root).out
+    assert all(cta["account_id"] in text for cta in ctas)
+    assert "Load: " in text
+    nobody = churnfit("queue", "--card", CARD, "--owner", "nobody", cwd=demo_workspace.root)
+    assert nobody.out == "No open calls to action.\n"
+
+
+def test_explain_and_export(churnfit: Cli, demo_workspace: Workspace, tmp_path: Path) -> None:
+    """Why one account has its score, and the whole queue in a file."""
+    [first, *_] = document(churnfit("queue", "--card", CARD, "--json", cwd=demo_workspace.root))["ctas"]
+    found = document(churnfit("explain", first["account_id"], "--card", CARD, "--json", cwd=demo_workspace.root))
+    total = sum(reason["health_points"] for reason in found["reasons"])
+    assert total == pytest.approx(found["score"]["health"] - found["expected_health"], abs=1e-9)
+    text = churnfit("explain", first["account_id"], "--card", CARD, "--as-of", DAY, cwd=demo_workspace.root)
+    assert (text.code, "the reasons below sum to" in text.out) == (0, True)
+    unknown = churnfit("explain", "nobody", "--card", CARD, cwd=demo_workspace.root)
+    assert (unknown.code, "error[CF702]" in unknown.err) == (2, True)
+    path = tmp_path / "queue.csv"
+    assert churnfit("export", "queue", str(path), "--card", CARD, cwd=demo_workspace.root).code == 0
+    assert first["account_id"] in path.read_text(encoding="utf-8")
+    wrong = churnfit("export", "ctas", str(path), "--card", CARD, cwd=demo_workspace.root)
+    assert (wrong.code, "error[CF703]" in wrong.err) == (2, True)
+
+
+def test_every_code_is_explained(churnfit: Cli, tmp_path: Path) -> None:
+    """What an error says to look up is there; another code is a usage error."""
+    for code, text in CODES.items():
+        assert churnfit("explain-code", code, cwd=tmp_path) == Ended(code=0, out=f"{code}: {text}\n", err="")
+    assert churnfit("explain-code", "CF000", cwd=tmp_path).code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("score", "--card", CARD, "--as-of", "yesterday"), "expected  a date YYYY-MM-DD"),
+        (("score", "--card", CARD, "--as-of", "2026-02-30"), "expected  a date of the calendar"),
+        (("queue",), "expected  --card, as there are several cards"),
+        (("queue", "--card", "onbording"), "nearest valid name: 'onboarding'"),
+        (("show", "candidate-99", "--card", CARD), "error[CF602]"),
+        (("score", "--card", "dear"), "error[CF602]"),
+        (("nonsense",), "nonsense"),
+        (("score", "--nonsense"), "nonsense"),
+        (("demo", "--accounts", "5"), "300"),
+    ],
+)
+def test_wrong_usage_is_exit_code_two(
+    churnfit: Cli, demo_workspace: Workspace, arguments: tuple[str, ...], said: str
+) -> None:
+    """Nothing on stdout, what was wrong on stderr, no traceback."""
+    ended = churnfit(*arguments, cwd=demo_workspace.root)
+    assert (ended.code, ended.out) == (2, "")
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_an_error_as_json_is_the_one_document(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Its four parts and the code, on stdout."""
+    ended = churnfit("explain", "nobody", "--card", CARD, "--json", cwd=demo_workspace.root)
+    found = document(ended, 2)["error"]
+    assert set(found) == {"code", "where", "expected", "came", "fix"}
+    assert found["code"] == "CF702"
+
+
+def test_tampering_is_exit_code_four(churnfit: Cli, workspace: Workspace) -> None:
+    """A changed artifact stops scoring, and doctor says so."""
+    for path in (workspace.folder / "artifacts").rglob("scorecard-*.json"):
+        path.write_text(path.read_text(encoding="utf-8").replace("Tickets", "Tackets"), encoding="utf-8")
+    ended = churnfit("score", "--card", CARD, "--as-of", "2026-07-01", cwd=workspace.root)
+    assert (ended.code, "error[CF601]" in ended.err) == (4, True)
+    doctor = churnfit("doctor", cwd=workspace.root)
+    assert (doctor.code, "CF601" in doctor.out) == (1, True)
+
+
+def test_a_bug_is_exit_code_seventy_without_a_traceback(
+    churnfit: Cli, demo_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is called a bug, with how to see more: here the database's address is no address."""
+    monkeypatch.setenv("CHURNFIT_DATABASE", "no address")
+    ended = churnfit("runs", "--card", CARD, cwd=demo_workspace.root)
+    assert ended.code == 70
+    assert ended.err.startswith("A bug in churnfit: ")
+    assert "--debug" in ended.err
+    assert "Traceback" not in ended.err

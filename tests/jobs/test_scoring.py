@@ -1,0 +1,142 @@
+"""score, queue and explain on the demo's history: once, in order, and nothing when nothing is asked."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from datetime import date
+
+import pandas as pd
+import pytest
+from tests.conftest import CARD
+from tests.small_card import contents
+
+from churnfit.errors import DataError, UsageError
+from churnfit.jobs.scoring import ScoringResult, explain, published_runs, queue, score
+from churnfit.jobs.starting import DEMO_DAY
+from churnfit.jobs.workspace import Workspace
+
+
+def scored(workspace: Workspace, days_later: int = 0, *, dry_run: bool = False) -> ScoringResult:
+    """Score the demo's day, or one some days later or earlier."""
+    as_of = DEMO_DAY + pd.Timedelta(days=days_later)
+    return score(workspace, CARD, as_of=as_of, say=lambda _: None, dry_run=dry_run)
+
+
+def files_of(workspace: Workspace) -> dict[str, str]:
+    """Return the hash of every file, but for the databases, whose content `dump` compares."""
+    return {
+        name: hashlib.sha256(content).hexdigest()
+        for name, content in contents(workspace.root).items()
+        if not name.startswith((".churnfit/churnfit.db", ".churnfit/mlflow.db"))
+    }
+
+
+def dump(workspace: Workspace, name: str = "churnfit.db") -> list[str]:
+    """Return a whole database as SQL."""
+    connection = sqlite3.connect(workspace.folder / name)
+    lines = list(connection.iterdump())
+    connection.close()
+    return lines
+
+
+def test_the_same_date_again_writes_nothing(workspace: Workspace) -> None:
+    """Same date, card and data: the same run, said to be published before; no file and no row is new or other."""
+    files, rows = files_of(workspace), dump(workspace)
+    again = scored(workspace)
+    assert not again.published
+    assert again.run == published_runs(workspace, CARD)[0]
+    assert (files_of(workspace), dump(workspace)) == (files, rows)
+
+
+def test_a_dry_run_writes_nothing(workspace: Workspace) -> None:
+    """A new date, dry: its bands and counts are said; tree, queue and registry are what they were."""
+    files, rows, versions = files_of(workspace), dump(workspace), dump(workspace, "mlflow.db")
+    result = scored(workspace, 7, dry_run=True)
+    assert not result.published
+    assert sum(result.bands.values()) == result.run.accounts > 0
+    assert (files_of(workspace), dump(workspace), dump(workspace, "mlflow.db")) == (files, rows, versions)
+    assert len(published_runs(workspace, CARD)) == 1
+
+
+def test_a_dry_run_says_what_the_run_then_does(workspace: Workspace) -> None:
+    """Opened and resolved are the same numbers, dry and done."""
+    dry, done = scored(workspace, 14, dry_run=True), scored(workspace, 14)
+    assert (dry.run, dry.bands) == (done.run, done.bands)
+    assert done.published
+
+
+def test_a_late_date_joins_the_history_and_changes_no_cta(workspace: Workspace) -> None:
+    """A week before the newest run: a run more, and the queue as it was."""
+    before = queue(workspace, CARD)
+    late = scored(workspace, -7)
+    assert late.published
+    assert (late.run.opened, late.run.resolved) == (0, 0)
+    assert queue(workspace, CARD) == before
+    assert [run.as_of for run in published_runs(workspace, CARD)] == [date(2026, 6, 30), date(2026, 6, 23)]
+
+
+def test_the_next_day_keeps_open_what_stays_red(workspace: Workspace) -> None:
+    """Of yesterday's CTAs each is open still, or resolved; the new ones are of accounts that had none."""
+    before = {row.cta.account_id: row.cta for row in queue(workspace, CARD)}
+    result = scored(workspace, 1)
+    after = {row.cta.account_id: row.cta for row in queue(workspace, CARD)}
+    assert len(after) == len(before) + result.run.opened - result.run.resolved
+    assert len(after) <= result.bands["red"]
+    for account_id in before.keys() & after.keys():
+        assert after[account_id].cta_id == before[account_id].cta_id
+        assert after[account_id].last_scored_on == date(2026, 7, 1)
+
+
+def test_every_red_account_of_the_first_run_has_a_cta(demo_workspace: Workspace) -> None:
+    """On the first day as many open as are red, each with a playbook of the spec and reasons that cost health."""
+    [run] = published_runs(demo_workspace, CARD)
+    rows = queue(demo_workspace, CARD)
+    assert len(rows) == run.opened > 0
+    playbooks = demo_workspace.spec(CARD).playbooks
+    for row in rows:
+        assert row.cta.playbook in playbooks
+        assert 1 <= len(row.cta.reasons) <= 3
+        assert all("health points" in reason for reason in row.cta.reasons)
+    owner = rows[0].owner
+    assert queue(demo_workspace, CARD, owner=owner) == [row for row in rows if row.owner == owner]
+    assert queue(demo_workspace, CARD, owner="nobody") == []
+
+
+def test_an_explanation_sums_to_the_health_score(demo_workspace: Workspace) -> None:
+    """Every measure of the card has a line in words, and the points add up."""
+    row = queue(demo_workspace, CARD)[0]
+    found = explain(demo_workspace, CARD, row.cta.account_id)
+    health = float(str(found.score["health"]))
+    assert found.reasons["health_points"].sum() == pytest.approx(health - found.expected_health, abs=1e-9)
+    assert found.reasons["rank"].tolist() == list(range(1, len(found.reasons) + 1))
+    assert found.reasons["health_points"].is_monotonic_increasing
+    assert (
+        found.reasons[["label", "value", "healthy"]]
+        .map(lambda text: isinstance(text, str) and text != "")
+        .all(axis=None)
+    )
+    assert (found.score["as_of"], found.score["version"]) == ("2026-06-30", "version-1")
+
+
+def test_what_was_not_scored_cannot_be_explained(demo_workspace: Workspace) -> None:
+    """Another account, or another date, is CF702."""
+    with pytest.raises(UsageError, match=r"CF702 run of 2026-06-30: expected account 'nobody'; came no such account"):
+        explain(demo_workspace, CARD, "nobody")
+    with pytest.raises(UsageError, match=r"CF702 card 'onboarding': expected a scoring run of 2020-01-01; came none"):
+        explain(demo_workspace, CARD, "A", as_of=date(2020, 1, 1))
+
+
+def test_a_day_without_accounts_is_said(workspace: Workspace) -> None:
+    """Ten years earlier nobody was in the stage."""
+    with pytest.raises(DataError, match=r"CF110 card 'onboarding' on 2016-07-02: expected accounts in the stage"):
+        scored(workspace, -3650)
+    assert len(published_runs(workspace, CARD)) == 1
+
+
+def test_without_a_champion_nothing_is_scored(workspace: Workspace) -> None:
+    """The other card of the demo was never fitted."""
+    before = files_of(workspace)
+    with pytest.raises(UsageError, match=r"CF602 card 'dear': expected a champion; came none yet"):
+        score(workspace, "dear", as_of=DEMO_DAY, say=lambda _: None)
+    assert files_of(workspace) == before

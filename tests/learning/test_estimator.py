@@ -1,0 +1,369 @@
+"""ScorecardClassifier: scikit-learn's contract, refusals, and what the learned card keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.invariants import assert_lines, assert_scorecard
+
+from churnfit.errors import DataError, SpecError
+from churnfit.learning.estimator import ScorecardClassifier
+from churnfit.scorecard.card import Scorecard, sigmoid
+from churnfit.scorecard.plot import points_figure
+from churnfit.scorecard.render import to_markdown, to_text
+
+_CODED = "one class is refused by the coded DataError CF102, which is no ValueError: the CLI needs its four parts"
+EXPECTED_FAILURES = {
+    "check_classifiers_one_label": _CODED,
+    "check_classifiers_one_label_sample_weights": _CODED,
+    "check_fit2d_1sample": "one row has one class: " + _CODED,
+}
+QUICK = {"penalties": (2.0,), "folds": 2}
+
+
+@parametrize_with_checks(
+    [ScorecardClassifier(min_accounts=0, min_churned=0)], expected_failed_checks=lambda _: EXPECTED_FAILURES
+)
+@pytest.mark.filterwarnings("ignore:Skipping check_array_api_input")
+def test_scikit_learn_s_contract(estimator, check):
+    """Every check of scikit-learn passes but the named ones."""
+    check(estimator)
+
+
+def customers(n=600, seed=0):
+    """Logins lower the risk, tickets are two-sided, the plan decides a little, noise nothing; one gap in ten."""
+    rng = np.random.default_rng(seed)
+    logins, tickets = rng.poisson(6, n).astype(float), rng.poisson(3, n).astype(float)
+    plan = rng.choice(["basic", "plus", "pro"], n)
+    logit = 1.0 - 0.45 * logins + 0.5 * np.abs(tickets - 3) + np.select([plan == "basic", plan == "pro"], [0.8, -0.8], 0)
+    churned = (rng.random(n) < sigmoid(logit)).astype(int)
+    gone = rng.random(n) < 0.1
+    table = pd.DataFrame(
+        {
+            "logins": np.where(gone, np.nan, logins),
+            "logins__state": pd.Series(np.where(gone, "stale", None), dtype=object),
+            "tickets": tickets,
+            "plan": plan,
+            "noise": rng.normal(size=n),
+        }
+    )
+    return table, churned
+
+
+@pytest.fixture(scope="module")
+def learned():
+    """The table, the labels and the fitted estimator; read, never written."""
+    X, y = customers()
+    return X, y, ScorecardClassifier().fit(X, y)
+
+
+def test_a_table_with_text_and_states_becomes_a_card(learned):
+    """Logins weigh most, noise is left out, categories and the state have their points."""
+    X, y, learner = learned
+    card = learner.card_
+    assert_scorecard(card, X)
+    assert next(iter(card.weights)) == "logins"
+    assert card.left_out == ("noise",)
+    assert set(card.measure("plan").curve.values) == {"basic", "plus", "pro"}
+    assert [state for state, _ in card.measure("logins").missing] == ["stale"]
+    assert card.evidence.rows == card.evidence.accounts == 600
+    assert card.evidence.churned_rows == y.sum()
+
+
+def test_the_reference_is_the_training_cohort_and_predicted_churners_are_the_observed_ones(learned):
+    """Expected health is the mean health; probabilities sum to the churners."""
+    X, y, learner = learned
+    assert learner.card_.expected_health == pytest.approx(learner.health(X).mean(), abs=1e-9)
+    assert learner.predict_proba(X)[:, 1].sum() == pytest.approx(y.sum(), rel=1e-6)
+    assert learner.card_.base_rate == y.mean()
+
+
+def test_probabilities_labels_and_logits_agree(learned):
+    """The likelier class is the one above one half, and the logit is the card's."""
+    X, _, learner = learned
+    p = learner.predict_proba(X)
+    assert p.sum(axis=1) == pytest.approx(1.0)
+    assert (learner.predict(X) == (p[:, 1] > 0.5)).all()
+    assert learner.decision_function(X) == pytest.approx(learner.card_.churn_logit(learner.health(X)), abs=1e-9)
+    assert learner.out_of_fold_probability_.shape == (len(X),)
+
+
+def test_it_works_inside_pipelines_searches_and_scores():
+    """A pipeline is searched over its penalties, scored by AUC in folds of whole accounts."""
+    X, y = customers(300)
+    numbers = FunctionTransformer(lambda table: table[["logins", "tickets"]])
+    pipeline = make_pipeline(numbers, ScorecardClassifier(**QUICK))
+    search = GridSearchCV(pipeline, {"scorecardclassifier__penalties": [(1.0,), (1e5,)]}, scoring="roc_auc", cv=3)
+    search.fit(X, y)
+    assert search.best_params_ == {"scorecardclassifier__penalties": (1.0,)}
+    by_account = cross_val_score(
+        ScorecardClassifier(**QUICK), X, y, groups=np.arange(300) // 2, cv=GroupKFold(3), scoring="roc_auc"
+    )
+    assert by_account.mean() > 0.7
+
+
+def test_a_clone_has_the_settings_and_nothing_learned(learned):
+    """A fitted estimator's clone is as new."""
+    _, _, learner = learned
+    copy = clone(learner)
+    assert copy.get_params() == learner.get_params()
+    with pytest.raises(NotFittedError):
+        copy.health(pd.DataFrame({"logins": [1.0]}))
+
+
+def test_columns_named_by_numbers_are_measures_too():
+    """A DataFrame made of an array has integer names: they become text on the card."""
+    X, y = customers(300)
+    card = ScorecardClassifier(**QUICK).fit(pd.DataFrame(X[["logins", "tickets"]].to_numpy()), y).card_
+    assert set(card.weights) <= {"0", "1"}
+    assert card.weights["0"] > 50
+
+
+def test_a_table_with_other_columns_is_refused(learned):
+    """scikit-learn's own message names them."""
+    X, _, learner = learned
+    with pytest.raises(ValueError, match=r"feature names[\s\S]*unseen at fit time[\s\S]*clicks"):
+        learner.predict(X.rename(columns={"logins": "clicks"}))
+
+
+def weighted_table():
+    """Few values, so that every bin's median is its value, and two dated cohorts, so that folds cannot move."""
+    rng = np.random.default_rng(8)
+    n = 400
+    X = pd.DataFrame({"a": rng.integers(0, 6, n) * 1.0, "b": rng.integers(0, 5, n) * 1.0, "c": rng.choice(list("xyz"), n)})
+    y = (rng.random(n) < sigmoid(0.5 - 0.6 * X["a"] + 0.3 * X["b"])).astype(int)
+    began = np.where(np.arange(n) < 200, np.datetime64("2026-01-01"), np.datetime64("2026-02-01"))
+    weight = np.ones(n)
+    weight[rng.permutation(200)[:60]] = 2.0
+    weight[200 + rng.permutation(200)[:60]] = 2.0
+    return X, y, began, weight
+
+
+def numbers_of(card: Scorecard) -> list[float]:
+    points = [p for m in card.measures for p in (*m.curve.levels, m.expected_points)]
+    return [*points, card.intercept, card.slope, card.base_rate]
+
+
+def test_a_weight_of_two_is_the_row_twice():
+    """One penalty and one cohort per fold: with free folds the copies of a row would fall into different ones."""
+    X, y, began, weight = weighted_table()
+    settings = ScorecardClassifier(penalties=(2.0,), folds=2)
+    by_weight = clone(settings).fit(X, y, sample_weight=weight, began=began).card_
+    twice = np.concatenate([np.arange(400), np.flatnonzero(weight == 2.0)])
+    by_rows = clone(settings).fit(X.iloc[twice], y[twice], began=began[twice]).card_
+    assert by_weight.weights == by_rows.weights
+    assert numbers_of(by_weight) == pytest.approx(numbers_of(by_rows), abs=1e-5)
+
+
+def test_a_weight_of_zero_is_no_row():
+    """The same bytes as without those rows, whatever stands in them."""
+    X, y, began, weight = weighted_table()
+    kept = weight == 1.0
+    spoiled = X.copy()
+    spoiled.loc[~kept, "a"] = 999.0
+    settings = ScorecardClassifier(penalties=(2.0,), folds=2)
+    by_weight = clone(settings).fit(spoiled, np.where(kept, y, 1), sample_weight=kept.astype(float), began=began)
+    by_rows = clone(settings).fit(X[kept], y[kept], began=began[kept])
+    assert by_weight.card_ == by_rows.card_
+    assert np.isnan(by_weight.out_of_fold_probability_[~kept]).all()
+
+
+def test_rows_of_one_account_stay_together():
+    """Accounts of ten equal rows and a number of their own: within an account it would look like knowledge.
+
+    Out of fold it is none, so with groups nothing is learned from it; without them it separates churners.
+    """
+    rng = np.random.default_rng(2)
+    account = np.repeat(np.arange(80), 10)
+    y = np.repeat((rng.random(80) < 0.4).astype(int), 10)
+    X = pd.DataFrame({"number": rng.permutation(80)[account] * 1.0})
+    together = ScorecardClassifier(max_knots=9).fit(X, y, groups=account)
+    apart = ScorecardClassifier(max_knots=9, min_accounts=0).fit(X, y)
+
+    def auc(score):
+        ones = y == 1
+        ranks = pd.Series(score).rank().to_numpy()
+        return (ranks[ones].sum() - ones.sum() * (ones.sum() + 1) / 2) / (ones.sum() * (~ones).sum())
+
+    assert together.card_.evidence.accounts == 80
+    for account_id in range(80):
+        assert len(np.unique(together.out_of_fold_probability_[account == account_id])) == 1
+    assert auc(together.out_of_fold_probability_) < 0.65 < auc(apart.out_of_fold_probability_)
+
+
+REFUSED = {
+    "one class": ({}, lambda X, y: ((X, np.zeros(len(y), dtype=int)), {}), DataError, r"CF102 y: .*came 1 class"),
+    "one class of weight": (
+        {"min_churned": 0},
+        lambda X, y: ((X, y), {"sample_weight": (y == 0).astype(float)}),
+        DataError,
+        "CF102 y: .*1 class in",
+    ),
+    "too few accounts": (
+        {},
+        lambda X, y: ((X, y), {"groups": np.arange(len(y)) % 50}),
+        DataError,
+        "CF103.*at least 60 accounts, 12 of them churned; came 50 accounts",
+    ),
+    "too few churners": (
+        {},
+        lambda X, y: ((X, (np.arange(len(y)) < 5).astype(int)), {}),
+        DataError,
+        "CF103.*came 600 accounts, 5 of them churned. Wait for 7 more churners",
+    ),
+    "a negative weight": (
+        {},
+        lambda X, y: ((X, y), {"sample_weight": np.where(np.arange(len(y)) == 3, -1.0, 1.0)}),
+        DataError,
+        r"CF112 sample_weight: .*came 1 \(-1.0\)",
+    ),
+    "no weight at all": ({}, lambda X, y: ((X, y), {"sample_weight": np.zeros(len(y))}), DataError, "CF112.*all 0"),
+    "an infinite value": (
+        {},
+        lambda X, y: ((X.assign(tickets=np.inf), y), {}),
+        DataError,
+        r"CF202 X: .*infinite values in 1 \(tickets\)",
+    ),
+    "a shape of nothing": (
+        {"shapes": {"login": "higher_is_better"}},
+        lambda X, y: ((X, y), {}),
+        SpecError,
+        "CF503.*came 'login'. Mend it; nearest valid name: 'logins'",
+    ),
+    "a shape that is none": (
+        {"shapes": {"logins": "higher_is_bettr"}},
+        lambda X, y: ((X, y), {}),
+        SpecError,
+        "CF503.*nearest valid name: 'higher_is_better'",
+    ),
+    "no segment column": (
+        {"segment_column": "plans"},
+        lambda X, y: ((X, y), {}),
+        DataError,
+        "CF217.*a column 'plans'.*nearest valid name: 'plan'",
+    ),
+    "segments that are numbers": (
+        {"segment_column": "tickets"},
+        lambda X, y: ((X, y), {}),
+        DataError,
+        "CF212 segment column 'tickets': expected text; came float64",
+    ),
+    "three classes": ({}, lambda X, y: ((X, np.arange(len(y)) % 3), {}), ValueError, "Only binary classification"),
+    "no rows": ({}, lambda X, y: ((X[:0], y[:0]), {}), ValueError, "0 sample"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_learned_from_is_refused(case):
+    """Before any work is done, saying what is wrong and what to do."""
+    params, bend, error, message = case
+    arguments, named = bend(*customers())
+    with pytest.raises(error, match=message):
+        ScorecardClassifier(**params).fit(*arguments, **named)
+
+
+@pytest.mark.parametrize("churners", [1, 2, 3])
+def test_a_handful_of_churners_is_learned_from_where_the_floor_is_lifted(churners):
+    """Fewer folds, down to none; the card may be empty, the base rate is right."""
+    X, _ = customers(100)
+    y = (np.arange(100) < churners).astype(int)
+    learner = ScorecardClassifier(min_churned=0, **QUICK).fit(X, y)
+    assert_scorecard(learner.card_, X)
+    assert learner.predict_proba(X)[:, 1].mean() == pytest.approx(churners / 100, rel=1e-6)
+
+
+def test_cohorts_that_would_leave_a_fold_without_stayers_are_not_folds():
+    """Everybody of the second cohort churned and nobody of the first: by time there would be one class to learn."""
+    X, _ = customers(200)
+    y = (np.arange(200) >= 100).astype(int)
+    began = np.where(y == 1, np.datetime64("2026-02-01"), np.datetime64("2026-01-01"))
+    assert_scorecard(ScorecardClassifier(**QUICK).fit(X, y, began=began).card_, X)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("shape", "allowed"),
+    [
+        ("higher_is_better", {"rising"}),
+        ("lower_is_better", {"falling"}),
+        ("healthy_range", {"peak", "rising", "falling"}),
+    ],
+)
+def test_declared_shapes_hold_in_the_result(shape, allowed, seed):
+    """Whatever the data say: points rise, fall, or have one peak; against the data a measure may only leave."""
+    rng = np.random.default_rng(seed)
+    n = 300
+    X = pd.DataFrame({"x": rng.integers(0, 12, n) * 1.0, "z": rng.normal(size=n)})
+    y = (rng.random(n) < sigmoid(1.5 * np.sin(X["x"] + seed) - X["z"] - 0.5)).astype(int)
+    card = ScorecardClassifier(shapes={"x": shape, "z": "higher_is_better"}, **QUICK).fit(X, y).card_
+    assert_lines(card)
+    for measure in card.measures:
+        steps = np.sign(np.diff(measure.curve.levels))
+        expected = allowed if measure.name == "x" else {"rising"}
+        assert measure.shape in expected
+        turns = np.flatnonzero(np.diff(steps[steps != 0]))
+        assert len(turns) <= (1 if measure.shape == "peak" else 0)
+        assert measure.shape != "rising" or (steps >= 0).all()
+        assert measure.shape != "falling" or (steps <= 0).all()
+        assert measure.shape != "peak" or steps[steps != 0][0] > 0
+
+
+def test_segments_shift_the_intercept_and_earn_no_points():
+    """Segment b churns far more at the same measures."""
+    X, y = customers(600)
+    rng = np.random.default_rng(4)
+    segment = rng.choice(["a", "b"], 600)
+    y = np.where((segment == "b") & (rng.random(600) < 0.5), 1, y)
+    learner = ScorecardClassifier(segment_column="segment", **QUICK).fit(X.assign(segment=segment), y)
+    offsets = dict(learner.card_.segment_offsets)
+    assert "segment" not in learner.card_.weights
+    assert offsets["b"] - offsets["a"] > 1
+    p = learner.predict_proba(X.assign(segment=segment))[:, 1]
+    assert p.sum() == pytest.approx(y.sum(), rel=1e-6)
+
+
+def test_the_same_inputs_give_the_same_bytes(learned):
+    """Fitted again, in this process."""
+    X, y, learner = learned
+    assert ScorecardClassifier().fit(X.copy(), y.copy()).card_.to_json() == learner.card_.to_json()
+
+
+def test_the_order_of_rows_hardly_matters(learned):
+    """Folds are dealt by row, so another order may choose another price; health stays nearly the same."""
+    X, y, learner = learned
+    order = np.random.default_rng(1).permutation(len(X))
+    shuffled = ScorecardClassifier().fit(X.iloc[order], y[order])
+    assert np.corrcoef(shuffled.health(X), learner.health(X))[0, 1] > 0.98
+    assert np.abs(shuffled.predict_proba(X) - learner.predict_proba(X)).mean() < 0.03
+
+
+def test_a_table_of_noise_gives_an_empty_card():
+    """It predicts the base rate, can be printed, drawn and stored, and nobody is red."""
+    rng = np.random.default_rng(12)
+    X = pd.DataFrame({"a": rng.normal(size=300), "b": rng.choice(list("xyz"), 300)})
+    y = (np.arange(300) % 4 == 0).astype(int)
+    learner = ScorecardClassifier().fit(X, y)
+    card = learner.card_
+    assert card.measures == ()
+    assert card.left_out == ("a", "b")
+    assert learner.predict_proba(X)[:, 1] == pytest.approx(np.full(300, 0.25))
+    assert "left out for lack of evidence: a, b" in to_text(card)
+    assert "| measure |" in to_markdown(card)
+    assert Scorecard.from_json(card.to_json()) == card
+    assert points_figure(card) is not None
+    assert_scorecard(card, X)
+
+
+def test_a_column_that_is_never_filled_is_left_out(learned):
+    """All gaps, numbers or text: nothing to learn, nothing to stumble over."""
+    X, y, _ = learned
+    empty = X.assign(void=np.nan, nothing=pd.Series([None] * len(X), dtype=object))
+    card = ScorecardClassifier(**QUICK).fit(empty, y).card_
+    assert {"void", "nothing"} <= set(card.left_out)
