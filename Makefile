@@ -38,7 +38,7 @@ wheel-check: .venv/installed-dev
 	$(BIN)/python -m build --wheel --no-isolation --outdir build/wheel .
 	$(BIN)/pip install --quiet --no-deps --target build/wheel/site build/wheel/*.whl
 	cd build/wheel && PYTHONPATH=site ../../$(BIN)/python -c "import churnfit; assert 'build/wheel/site' in churnfit.__file__"
-	cd build/wheel && PYTHONPATH=site ../../$(BIN)/python -m churnfit demo ../wheel-demo --accounts 600 > /dev/null
+	cd build/wheel && PYTHONPATH=site ../../$(BIN)/python -m churnfit demo ../wheel-demo > /dev/null
 
 # brings requirements.lock up to date with pyproject.toml; needs the package index
 lock: .venv/installed-dev

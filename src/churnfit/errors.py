@@ -164,4 +164,5 @@ CODES: dict[str, str] = {
     "CF702": "No such account in the run, or no run on that date.",
     "CF703": "The command needs an argument that was not given, or was given wrongly.",
     "CF704": "Scores already published differ from what this run would publish for the same key.",
+    "CF705": "The database of runs and CTAs cannot be read: the file is damaged, or is no database.",
 }

@@ -181,16 +181,12 @@ class Registry:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 local = mlflow.artifacts.download_artifacts(f"models:/{model}/{version.number}", dst_path=folder)
-                [path] = Path(local, "data").glob("*.json")
-                return _checked_card(path, version.sha256)
-            except (MlflowException, OSError, ValueError) as fault:
-                raise IntegrityError(
-                    "CF601",
-                    where=f"{version.card} {version.reference}",
-                    expected="its scorecard JSON",
-                    came=str(fault)[:200],
-                    fix="Restore the artifact store, or refit.",
-                ) from fault
+            except (MlflowException, OSError) as fault:
+                raise _lost(version, str(fault)[:200]) from fault
+            found = list(Path(local, "data").glob("*.json"))
+            if len(found) != 1:
+                raise _lost(version, f"{len(found)} JSON files")
+            return _checked_card(found[0], version.sha256)
 
     def promote(self, candidate: Version, *, reason: str) -> Version:
         """Make `candidate` the champion: copy it to the production model and move the alias.
@@ -317,6 +313,16 @@ def _as_version(card: str, kind: str, item: Any, *, is_champion: bool) -> Versio
         promoted_from=item.tags.get("promoted_from", ""),
         reason=item.tags.get("reason", ""),
         created_at=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+    )
+
+
+def _lost(version: Version, came: str) -> IntegrityError:
+    return IntegrityError(
+        "CF601",
+        where=f"{version.card} {version.reference}",
+        expected="its scorecard JSON in the artifact store",
+        came=came,
+        fix="Restore the store to where it was (MLflow keeps absolute paths; a workspace cannot be moved), or refit.",
     )
 
 

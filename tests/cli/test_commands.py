@@ -226,7 +226,7 @@ def test_every_code_is_explained(churnfit: Cli, tmp_path: Path) -> None:
         (("score", "--card", "dear"), "error[CF602]"),
         (("nonsense",), "nonsense"),
         (("score", "--nonsense"), "nonsense"),
-        (("demo", "--accounts", "5"), "300"),
+        (("demo", "--accounts", "5"), "1200"),
     ],
 )
 def test_wrong_usage_is_exit_code_two(

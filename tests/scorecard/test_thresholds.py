@@ -43,7 +43,7 @@ def test_points_have_a_colour(points, band):
 
 
 def test_whole_measures_change_colour_at_whole_numbers():
-    """5 points a login: green needs 20, so 4 logins; amber 13.26, so 2.65, which three logins are the first to reach."""
+    """5 points a login: green needs 20, so 4 logins; amber 13.26, so 2.65, which the third login passes."""
     assert value_bands(CARD, LOGINS) == (
         ValueBand(-INF, 3.0, "red"),
         ValueBand(3.0, 4.0, "amber"),

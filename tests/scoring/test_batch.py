@@ -12,7 +12,7 @@ import pytest
 from tests.small_card import AS_OF, BANDS, CARD, HEALTH, contents, snapshot
 
 from churnfit.errors import IntegrityError
-from churnfit.parquet import read_parquet, write_parquet
+from churnfit.files import read_parquet, write_parquet
 from churnfit.scoring.batch import ScoredRun, publish, published_reasons, run_folder, run_key, score, words_of
 
 

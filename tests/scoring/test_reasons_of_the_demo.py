@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from tests.conftest import CARD
 
+from churnfit.files import read_parquet
 from churnfit.jobs.scoring import queue
 from churnfit.jobs.workspace import Workspace
-from churnfit.parquet import read_parquet
 from churnfit.scorecard.card import Scorecard
 
 

@@ -86,16 +86,26 @@ def opened(card: str | None) -> tuple[Workspace, str]:
 
 
 def day(as_of: str | None) -> pd.Timestamp:
-    """Return midnight UTC of the given date, of today when there is none."""
+    """Return midnight UTC of the given date, of today when there is none; a date yet to come is an error."""
     import pandas as pd
 
+    today = pd.Timestamp(datetime.now(tz=UTC).date(), tz="UTC")
     if as_of is None:
-        return pd.Timestamp(datetime.now(tz=UTC).date(), tz="UTC")
+        return today
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", as_of):
         raise UsageError("CF703", where="--as-of", expected="a date YYYY-MM-DD", came=as_of, fix="Give a UTC date.")
     try:
-        return pd.Timestamp(as_of, tz="UTC")
+        given = pd.Timestamp(as_of, tz="UTC")
     except ValueError:
         raise UsageError(
             "CF703", where="--as-of", expected="a date of the calendar", came=as_of, fix="Correct it."
         ) from None
+    if given > today:
+        raise UsageError(
+            "CF703",
+            where="--as-of",
+            expected="a date that has come",
+            came=as_of,
+            fix=f"Today is {today:%Y-%m-%d}, UTC.",
+        )
+    return given

@@ -22,9 +22,10 @@ def snapshot(
     as_of: AsOf = None,
 ) -> None:
     """Write every measure of every account of the stage, as known on a date."""
+    from churnfit.files import refuse_existing, write_parquet
     from churnfit.jobs.scoring import scoring_snapshot
-    from churnfit.parquet import write_parquet
 
+    refuse_existing(output)
     workspace, name = opened(card)
     measured = scoring_snapshot(workspace, workspace.spec(name), as_of=day(as_of))
     write_parquet(measured, output)

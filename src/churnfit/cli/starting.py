@@ -26,7 +26,7 @@ def init(folder: Annotated[Path, typer.Argument(help="Where; made if it is not t
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the demo's workspace goes.")] = Path("churnfit-demo"),
-    accounts: Annotated[int, typer.Option(min=300, max=20_000, help="How many accounts to simulate.")] = 1200,
+    accounts: Annotated[int, typer.Option(min=1200, max=20_000, help="How many accounts to simulate.")] = 1200,
 ) -> None:
     """Simulate a history and go the whole way: fit, judge, promote, score, queue."""
     from churnfit.cli.summary import demo_summary

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from churnfit.cta.rules import AccountState, Cta, Decision, Standing
-from churnfit.errors import BusyError
+from churnfit.errors import BusyError, IntegrityError
 
 __all__ = ["RunRow", "Store"]
 
@@ -184,6 +184,16 @@ class Store:
                 expected="a free database",
                 came=str(fault.orig),
                 fix="Run again when the other run has ended.",
+            ) from fault
+        except sa.exc.DatabaseError as fault:
+            if type(fault) is not sa.exc.DatabaseError:
+                raise
+            raise IntegrityError(
+                "CF705",
+                where="the CTA store",
+                expected="a database",
+                came=str(fault.orig),
+                fix="Restore it from a backup, or name another in churnfit.toml.",
             ) from fault
 
 

@@ -14,9 +14,9 @@ import pandas as pd
 
 from churnfit.cta.rules import Cta
 from churnfit.errors import UsageError
+from churnfit.files import read_parquet, refuse_existing, write_parquet, write_text
 from churnfit.jobs.scoring import queue
 from churnfit.jobs.workspace import Workspace
-from churnfit.parquet import read_parquet, write_parquet
 
 __all__ = ["export", "queue_frame", "spreadsheet_safe"]
 
@@ -60,14 +60,7 @@ def export(workspace: Workspace, card: str, table: Table, path: Path) -> int:
     UsageError
         CF703 for another ending, CF702 when nothing has been scored yet, CF506 when the file is there already.
     """
-    if path.exists():
-        raise UsageError(
-            "CF506",
-            where=str(path),
-            expected="a new file",
-            came="an existing one",
-            fix="Give another name, or remove it.",
-        )
+    refuse_existing(path)
     frame = queue_frame(workspace, card) if table == "queue" else _scores(workspace, card)
     writers = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": write_parquet}
     writer = writers.get(path.suffix)
@@ -79,7 +72,6 @@ def export(workspace: Workspace, card: str, table: Table, path: Path) -> int:
             came=path.suffix or "no ending",
             fix="Give the file another name.",
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
     writer(frame, path)
     return len(frame)
 
@@ -103,8 +95,8 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
         **{name: frame[name].map(lambda v: spreadsheet_safe(v) if isinstance(v, str) else v) for name in text}
     )
     # text always in quotes: pandas leaves a carriage return bare, and what follows it would begin a row
-    safe.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC)
+    write_text(safe.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC), path)
 
 
 def _write_jsonl(frame: pd.DataFrame, path: Path) -> None:
-    frame.to_json(path, orient="records", lines=True, date_format="iso", force_ascii=False)
+    write_text(frame.to_json(orient="records", lines=True, date_format="iso", force_ascii=False), path)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from churnfit.errors import GateError, UsageError
+from churnfit.files import write_text
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Version
 from churnfit.scorecard.card import Scorecard
@@ -93,5 +94,5 @@ def rollback(workspace: Workspace, card: str) -> Version:
 def _export(workspace: Workspace, card: str, champion: Scorecard) -> None:
     """Write the champion for review in git; nothing reads these files back."""
     folder = workspace.cards[card].parent
-    (folder / "champion.json").write_text(champion.to_json(), encoding="utf-8")
-    (folder / "champion.md").write_text(to_markdown(champion), encoding="utf-8")
+    write_text(champion.to_json(), folder / "champion.json")
+    write_text(to_markdown(champion), folder / "champion.md")

@@ -78,9 +78,23 @@ def init(folder: Path, *, templates: tuple[str, ...] = TEMPLATES) -> list[Path]:
 
 
 def demo(folder: Path, *, say: Say, accounts: int = 1200) -> DemoResult:
-    """Simulate a history in `folder`, unless it has one, and run every job on it, up to the CSMs' queues."""
-    from churnfit.synthetic import simulate, write_world
+    """Simulate a history in `folder`, unless it has one, and run every job on it, up to the CSMs' queues.
 
+    Raises
+    ------
+    UsageError
+        CF506 when `folder` is the workspace of something else.
+    """
+    from churnfit.synthetic import SIMULATED, simulate, write_world
+
+    if (folder / FILE_NAME).exists() and not (folder / "data" / SIMULATED).exists():
+        raise UsageError(
+            "CF506",
+            where=str(folder),
+            expected="an empty folder, or an earlier demo",
+            came="another workspace",
+            fix="Give another folder: churnfit demo FOLDER.",
+        )
     if not (folder / FILE_NAME).exists():
         say("Simulating a B2B SaaS history")
         write_world(simulate(accounts, as_of=DEMO_DAY), folder / "data")

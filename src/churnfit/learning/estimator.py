@@ -19,11 +19,11 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import matched_intercept
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.refusals import (
+    refuse_bad_weights,
     refuse_endless,
     refuse_one_class,
     refuse_too_few,
@@ -266,16 +266,9 @@ def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Sc
 
 
 def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
+    if sample_weight is not None:
+        refuse_bad_weights(np.asarray(sample_weight, dtype=np.float64))
     weight: Floats = _check_sample_weight(sample_weight, frame, dtype=np.float64)
-    if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
-        bad = weight[~np.isfinite(weight) | (weight < 0)]
-        raise DataError(
-            "CF112",
-            where="sample_weight",
-            expected="finite weights >= 0, some above 0",
-            came=count_and_examples(bad) if len(bad) else "all 0",
-            fix="Drop or mend those rows.",
-        )
     return weight
 
 

@@ -6,12 +6,26 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from churnfit.errors import DataError, SpecError, count_and_examples
 from churnfit.learning.selection import SHAPES, Cohort
 from churnfit.spec import nearest
 
-__all__ = ["refuse_endless", "refuse_one_class", "refuse_too_few", "refuse_unknown_settings"]
+__all__ = ["refuse_bad_weights", "refuse_endless", "refuse_one_class", "refuse_too_few", "refuse_unknown_settings"]
+
+
+def refuse_bad_weights(weight: NDArray[np.float64]) -> None:
+    """Raise CF112 when a weight is negative, infinite or missing."""
+    bad = weight[~np.isfinite(weight) | (weight < 0)]
+    if len(bad):
+        raise DataError(
+            "CF112",
+            where="sample_weight",
+            expected="finite weights >= 0",
+            came=count_and_examples(bad),
+            fix="Drop or mend those rows.",
+        )
 
 
 def refuse_endless(frame: pd.DataFrame) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from churnfit.errors import IntegrityError
-from churnfit.parquet import read_parquet, write_parquet
+from churnfit.files import read_parquet, write_parquet
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.shap import reason_sentence, reasons
 

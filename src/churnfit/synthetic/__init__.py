@@ -6,6 +6,6 @@ nothing that is learned or scored reads it.
 """
 
 from churnfit.synthetic.truth import TRUTH, Truth
-from churnfit.synthetic.world import World, simulate, write_world
+from churnfit.synthetic.world import SIMULATED, World, simulate, write_world
 
-__all__ = ["TRUTH", "Truth", "World", "simulate", "write_world"]
+__all__ = ["SIMULATED", "TRUTH", "Truth", "World", "simulate", "write_world"]

@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from churnfit.parquet import write_parquet
+from churnfit.files import write_parquet, write_text
 from churnfit.synthetic.behaviour import SECONDS_PER_DAY, Population, behaviour, population
 from churnfit.synthetic.churn import Fates, fates
 from churnfit.synthetic.truth import TRUTH, Truth
 
-__all__ = ["World", "simulate", "write_world"]
+__all__ = ["SIMULATED", "World", "simulate", "write_world"]
+
+SIMULATED = "SIMULATED.txt"
+"""A file of this name in a data folder says that the history there is simulated."""
 
 _HISTORY_DAYS = 900  # thirty months of starts: old cohorts are matured, the last are still open
 _PLAYBOOKS = ("activate_users", "training_path", "success_call")
@@ -76,6 +79,7 @@ def write_world(world: World, folder: Path) -> None:
     """Write accounts, events and interventions as Parquet files into `folder`, made if it is not there."""
     for name in ("accounts", "events", "interventions"):
         write_parquet(getattr(world, name), folder / f"{name}.parquet")
+    write_text("Simulated by churnfit; no customer in here is real.\n", folder / SIMULATED)
 
 
 def _happened(events: pd.DataFrame, fate: Fates) -> np.ndarray:

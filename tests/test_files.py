@@ -1,4 +1,4 @@
-"""Parquet files that are whole or not there, the same for the same table."""
+"""Files that are whole or not there, the same for the same table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from churnfit.parquet import read_parquet, write_parquet
+from churnfit.errors import UsageError
+from churnfit.files import read_parquet, refuse_existing, write_parquet, write_text
 
 
 def table() -> pd.DataFrame:
@@ -52,3 +53,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
         write_parquet(pd.DataFrame({"x": [object()]}), path)
     assert [each.name for each in tmp_path.iterdir()] == ["t.parquet"]
     assert path.read_bytes() == before
+
+
+def test_a_text_is_whole_or_not_there(tmp_path: Path) -> None:
+    """The text is written aside and renamed: nothing else is left in the folder."""
+    write_text("a\r\nb\n", tmp_path / "deep" / "t.csv")
+    assert (tmp_path / "deep" / "t.csv").read_bytes() == b"a\r\nb\n"
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["t.csv"]
+
+
+def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    """A file in the way is named."""
+    (tmp_path / "t.csv").touch()
+    with pytest.raises(UsageError, match=r"CF506.*t\.csv"):
+        refuse_existing(tmp_path / "t.csv")

@@ -1,0 +1,70 @@
+"""Files, written aside and renamed, so that a reader sees a whole file or none.
+
+In Parquet, text gaps become nulls and a NaN never reaches a file: engines disagree on NaN. Nothing that depends on the
+clock is written: same table, same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+from churnfit.errors import UsageError
+
+__all__ = ["read_parquet", "refuse_existing", "write_parquet", "write_text"]
+
+
+def write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    """Write `frame` (its index is dropped) to `path`, making the folder."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {}
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.DatetimeTZDtype):
+            # pyarrow's own conversion drops the zone in a way that pandas 3.1 deprecates
+            plain = column.dt.tz_convert(None).to_numpy("datetime64[us]")
+            columns[str(name)] = pa.array(plain, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
+        else:
+            columns[str(name)] = pa.array(column, from_pandas=True)
+    with _aside(path) as aside:
+        pq.write_table(pa.table(columns), aside)
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write `text` to `path` in UTF-8, making the folder."""
+    with _aside(path) as aside:
+        aside.write_text(text, encoding="utf-8", newline="")
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise CF506 when `path` is there already: churnfit never overwrites what somebody asked it to write."""
+    if path.exists():
+        raise UsageError(
+            "CF506",
+            where=str(path),
+            expected="a new file",
+            came="an existing one",
+            fix="Give another name, or remove it.",
+        )
+
+
+def read_parquet(path: Path) -> pd.DataFrame:
+    """Return the table in `path`."""
+    return pd.read_parquet(path)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it there when all went well, remove it when not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""A card from a spec: names, units, economics and evidence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.invariants import assert_scorecard
+from tests.small_card import spec_of
+
+from churnfit.errors import DataError
+from churnfit.learning.bands import economic_cuts
+from churnfit.learning.fitting import learn_card, measure_columns, typical_value
+from churnfit.scorecard.card import sigmoid
+
+SPEC = spec_of()
+
+
+def training(n=400, *, segments=("smb", "mid")):
+    rng = np.random.default_rng(6)
+    logins, tickets = rng.poisson(5, n).astype(float), rng.poisson(2, n).astype(float)
+    as_of = pd.Timestamp("2026-03-01", tz="UTC") + pd.to_timedelta(np.arange(n) % 60, unit="D")
+    return pd.DataFrame(
+        {
+            "account_id": [f"A{i:03}" for i in range(n)],
+            "as_of": as_of,
+            "started_at": as_of - pd.Timedelta(days=30),
+            "segment": np.array(segments, dtype=object)[np.arange(n) % len(segments)],
+            "arr": np.where(np.arange(n) % 2 == 0, 1000.0, np.nan),
+            "logins": logins,
+            "tickets": tickets,
+            "goal": rng.choice(["cost", "growth"], n),
+            "logins__state": None,
+            "churned": rng.random(n) < sigmoid(1.5 - 0.7 * logins + 0.3 * tickets),
+        }
+    )
+
+
+def test_the_card_carries_the_spec_s_names_and_the_evidence():
+    """Label, group and what can be acted on come from the spec; days and hash from the rows."""
+    rows = training()
+    card = learn_card(rows, SPEC, snapshot_sha256="ab12")
+    assert_scorecard(card, rows)
+    assert card.name == "small"
+    assert card.horizon_days == 90
+    assert card.measure("logins").group == "use"
+    assert card.measure("logins").label == SPEC.label_of("logins")
+    assert (card.evidence.first_as_of, card.evidence.last_as_of) == ("2026-03-01", "2026-04-29")
+    assert card.evidence.snapshot_sha256 == "ab12"
+    assert card.evidence.churned_rows == rows["churned"].sum()
+
+
+def test_bands_follow_the_spec_s_economics():
+    """Cut for the median known value, 1,000."""
+    rows = training()
+    card = learn_card(rows, SPEC)
+    assert card.bands == economic_cuts(card, SPEC.bands, 1000.0)
+
+
+def test_one_segment_is_no_segment():
+    """Nothing to tell apart: no offsets."""
+    assert learn_card(training(segments=("smb",)), SPEC).segment_offsets == ()
+
+
+def test_the_typical_value_is_the_median_or_the_spec_s_default():
+    """Medians of the known: 1000; of none: the default, 2000."""
+    rows = training(20)
+    assert typical_value(rows, SPEC) == 1000.0
+    assert typical_value(rows.assign(arr=np.nan), SPEC) == 2000.0
+
+
+def test_states_that_never_occur_are_no_columns():
+    """`logins__state` is empty here; filled, it counts."""
+    rows = training(20)
+    assert measure_columns(rows, SPEC) == ["logins", "tickets", "goal"]
+    assert "logins__state" in measure_columns(rows.assign(logins__state="never"), SPEC)
+
+
+def test_too_few_churners_are_refused():
+    """Forty accounts are below the floor of sixty."""
+    with pytest.raises(DataError, match="CF103 the training cohort"):
+        learn_card(training(40), SPEC)
