@@ -61,8 +61,8 @@ class ChurnfitError(Exception):
         return {part: str(getattr(self, part)) for part in parts}
 
 
-class DataError(ChurnfitError):
-    """The data breaks a contract."""
+class DataError(ChurnfitError, ValueError):
+    """The data breaks a contract; a ValueError too, as scikit-learn's users expect of wrong input."""
 
     exit_code = 1
 

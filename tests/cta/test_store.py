@@ -258,5 +258,5 @@ def test_hostile_names_are_only_text(store: Store, account_id: str) -> None:
 def test_a_file_that_is_no_database_is_said_to_be_none(tmp_path: Path) -> None:
     """A damaged database is an integrity error, not a bug of churnfit."""
     (tmp_path / "store.db").write_bytes(b"this was a database once" * 200)
-    with pytest.raises(IntegrityError, match="CF705.*not a database"):
+    with pytest.raises(IntegrityError, match=r"CF705.*not a database"):
         Store(f"sqlite:///{tmp_path / 'store.db'}")

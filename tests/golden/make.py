@@ -92,9 +92,9 @@ def main() -> None:
         f"with {', '.join(f'{name} {version}' for name, version in versions.items())}.\n\n"
         f"The card's sha256: `{card.sha256}`.\n\n"
         "`card.json` is the card, `card.txt` its rendering, `scores.json` what it says of twelve rows. The test\n"
-        "learns the card again and compares weights and points exactly, other numbers to a millionth: linear algebra differs\n"
-        "in the last bits between machines. Write the files anew only for a change of the learner that is meant, set\n"
-        "`MADE_ON`, and say in the changelog what the card gained.\n",
+        "learns the card again and compares weights and points exactly, other numbers to a millionth: linear algebra\n"
+        "differs in the last bits between machines. Write the files anew only for a change of the learner that is\n"
+        "meant, set `MADE_ON`, and say in the changelog what the card gained.\n",
         encoding="utf-8",
     )
 

@@ -13,7 +13,7 @@ from churnfit.jobs.starting import demo, init
 def test_the_demo_refuses_a_workspace_that_is_not_its_own(tmp_path: Path) -> None:
     """It would register, promote and score somebody's real card otherwise."""
     init(tmp_path)
-    with pytest.raises(UsageError, match="CF506.*another workspace"):
+    with pytest.raises(UsageError, match=r"CF506.*another workspace"):
         demo(tmp_path, say=lambda _: None)
 
 
