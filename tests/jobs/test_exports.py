@@ -49,7 +49,7 @@ def test_csv_cells_cannot_run(hostile_workspace: Workspace, tmp_path: Path) -> N
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
-        for column in ("owner", "account_id", "reasons", "playbook_title"):
+        for column in ("owner", "account_id", "reasons", "to_do"):
             assert not row[column].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert {row["account_id"] for row in rows} == {spreadsheet_safe(name) for name in NAMES}
     assert {row["account_id"].removeprefix("'") for row in rows} >= {name for name in NAMES if name[0] != "'"}
@@ -79,8 +79,8 @@ def test_names_cannot_paint_the_terminal(hostile_workspace: Workspace, churnfit:
 
 def test_a_playbook_that_left_the_spec_is_named_as_it_was(hostile_workspace: Workspace, churnfit: Cli) -> None:
     """CTAs outlive the spec they were opened under; the queue still reads."""
-    assert "     visit, due 2026-03-12" in churnfit("queue", cwd=hostile_workspace.root).out
-    assert set(queue_frame(hostile_workspace, "small")["playbook_title"]) == {"visit"}
+    assert "     by 2026-03-12: visit" in churnfit("queue", cwd=hostile_workspace.root).out
+    assert set(queue_frame(hostile_workspace, "small")["to_do"]) == {"visit"}
 
 
 def test_an_empty_queue_has_its_columns(demo_workspace: Workspace, tmp_path: Path) -> None:
@@ -88,9 +88,7 @@ def test_an_empty_queue_has_its_columns(demo_workspace: Workspace, tmp_path: Pat
     path = tmp_path / "queue.csv"
     assert export(demo_workspace, "dear", "queue", path) == 0
     assert (
-        path.read_text()
-        .splitlines()[0]
-        .startswith('"owner","rank","overflow","playbook_title","cta_id","card","account_id",')
+        path.read_text().splitlines()[0].startswith('"owner","rank","overflow","to_do","cta_id","card","account_id",')
     )
 
 

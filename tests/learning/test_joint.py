@@ -56,7 +56,7 @@ def test_heights_are_sums_of_increments_and_states_stand_beside_the_average():
     table = pd.DataFrame({"x": [3.0, np.nan], "x__state": pd.Series([None, "never"], dtype=object)})
     assert curves.logit(table).tolist() == [1.75, 1.875]
     assert curves.contributions(table)["x"].tolist() == [1.75, 1.875]
-    assert curves.stretched({"x": 0.5}).logit(table).tolist() == [0.875, 0.9375]
+    assert curves.shrunk({"x": 0.5}).logit(table).tolist() == [0.875, 0.9375]
 
 
 def test_the_refit_keeps_signs_and_finds_the_rates():

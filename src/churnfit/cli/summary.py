@@ -28,8 +28,7 @@ def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
             f"{shown(row.owner)} {row.rank}. {shown(cta.account_id)}: health {cta.health:.0f}, "
             f"churn {cta.churn_probability:.0%}, {_worth_words(cta.expected_value)}{beyond}"
         )
-        playbook = spec.playbooks.get(cta.playbook)  # may have left the spec since the CTA was opened
-        lines.append(f"     {playbook.title if playbook else cta.playbook}, due {cta.due_on}")
+        lines.append(f"     by {cta.due_on}: {spec.to_do(cta.playbook)}")
         lines += [f"     - {shown(reason)}" for reason in cta.reasons]
     load: dict[str, int] = {}
     for row in rows:

@@ -42,12 +42,11 @@ def queue_frame(workspace: Workspace, card: str, *, owner: str | None = None) ->
     for row in queue(workspace, card, owner=owner):
         facts = asdict(row.cta)
         facts["reasons"] = " | ".join(row.cta.reasons)
-        title = spec.playbooks[row.cta.playbook].title if row.cta.playbook in spec.playbooks else row.cta.playbook
         rows.append(
-            {"owner": row.owner, "rank": row.rank, "overflow": row.overflow, "playbook_title": title}
+            {"owner": row.owner, "rank": row.rank, "overflow": row.overflow, "to_do": spec.to_do(row.cta.playbook)}
             | {name: value for name, value in facts.items() if name != "owner"}
         )
-    columns = ["owner", "rank", "overflow", "playbook_title"]
+    columns = ["owner", "rank", "overflow", "to_do"]
     columns += [part.name for part in fields(Cta) if part.name != "owner"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -63,7 +63,7 @@ class Curves:
         matrix = _matrix(self.plans, frame, self.mean_increments) * self.coefficients
         return {plan.name: matrix[:, self.measure_of == i].sum(axis=1) for i, plan in enumerate(self.plans)}
 
-    def stretched(self, factors: Mapping[str, float]) -> Curves:
+    def shrunk(self, factors: Mapping[str, float]) -> Curves:
         """Return the curves, each times its factor."""
         by_column = np.array([factors[self.plans[i].name] for i in self.measure_of])
         return replace(self, coefficients=self.coefficients * by_column)

@@ -90,8 +90,7 @@ def learn_curves(cohort: Cohort, settings: Settings) -> tuple[Curves, Floats]:
         for column, name in enumerate(names):
             unseen[fold == k, column] = added.get(name, 0.0)
     factors = earned_slopes(unseen, cohort.churned, cohort.weight)
-    stretched = curves.stretched(dict(zip(names, factors.tolist(), strict=True)))
-    return stretched, unseen @ factors
+    return curves.shrunk(dict(zip(names, factors.tolist(), strict=True))), unseen @ factors
 
 
 def _tried(learning: Cohort, path: list[float], settings: Settings) -> dict[tuple[float, float], Curves]:

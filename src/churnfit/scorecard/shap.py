@@ -46,7 +46,7 @@ def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Key account_id, as_of, measure; columns rank (1: takes most health), health_points (SHAP, negative is bad),
         probability_points (its share of the change in churn probability; sums to the difference from the
-        reference's), band, actionable, words. Rows ordered by account_id, as_of, rank.
+        reference's). Rows ordered by account_id, as_of, rank.
     """
     values = shap_values(card, card.points(snapshot)).to_numpy()
     shares = _probability_shares(card, values, snapshot)

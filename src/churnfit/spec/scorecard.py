@@ -82,6 +82,11 @@ class ScorecardSpec(Strict):
         declared = self.measures[measure]
         return declared.playbook or self.groups[declared.group].playbook
 
+    def to_do(self, playbook: str) -> str:
+        """Return a playbook in words, "title: step; step"; its key where it has left the spec since it was used."""
+        found = self.playbooks.get(playbook)
+        return f"{found.title}: {'; '.join(found.steps)}" if found else playbook
+
     def label_of(self, measure: str) -> str:
         """Return the measure's label, or its name with spaces."""
         return self.measures[measure].label or measure.replace("_", " ")
