@@ -60,6 +60,7 @@ def test_same_arguments_same_bytes(tmp_path: Path) -> None:
         write_world(simulate(60, as_of=AS_OF, random_state=random_state), folder)
         files = sorted(folder.iterdir())
         assert [file.name for file in files] == [
+            "SIMULATED.txt",
             "accounts.parquet",
             "events.parquet",
             "interventions.parquet",
