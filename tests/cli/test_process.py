@@ -43,6 +43,11 @@ def test_python_m_churnfit_is_churnfit(tmp_path: Path) -> None:
     assert "error[CF501]" in ended.stderr
 
 
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to its background jobs: there Ctrl-C is ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("step", ["Simulating", "Measuring", "Learning"])
 def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path, step: str) -> None:
     """Interrupted in any step: exit code 130, one sentence, no aside file, and what is there can be read."""
@@ -53,6 +58,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path, step: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_heed_ctrl_c,
     )
     assert running.stderr is not None
     for line in running.stderr:
