@@ -58,7 +58,7 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path, step: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=_heed_ctrl_c,
+        preexec_fn=_heed_ctrl_c,  # noqa: PLW1509 - this process has no threads that hold locks
     )
     assert running.stderr is not None
     for line in running.stderr:
