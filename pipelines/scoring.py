@@ -21,7 +21,7 @@ def main() -> int:
     card = ["--card", given.card]
     steps = [["score", *card, *(["--as-of", given.as_of] if given.as_of else [])]]
     if given.export:
-        steps.append(["export", "queue", given.export, *card])
+        steps.append(["export", "queue", given.export, *card, "--replace"])
     return next((code for step in steps if (code := run(*step))), 0)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tests.small_card import CARD, HEALTH, snapshot
 
-from churnfit.errors import GateError, IntegrityError, UsageError
+from churnfit.errors import BusyError, GateError, IntegrityError, UsageError
 from churnfit.registry import Registry, RunRecord, Version
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.contract import coerce, input_columns
@@ -35,6 +35,7 @@ def register(registry: Registry, card: Scorecard = CARD, *, gates_passed: bool =
         metrics={"card.auc": 0.8, "card.unknown": float("nan")},
         texts={"gates.md": "# gates"},
         gates_passed=gates_passed,
+        champion_sha256=champion.sha256 if (champion := registry.champion(card.name)) else "",
     )
     return registry.register(card, record)
 
@@ -79,15 +80,30 @@ def test_a_card_never_fitted_has_no_versions(registry: Registry) -> None:
 
 def test_promoting_copies_the_version_and_moves_the_champion(registry: Registry) -> None:
     """A promotion is a version of its own, with the reason, the same card, and where it came from."""
-    first, second = register(registry), register(registry, OTHER)
-    registry.promote(first, reason="the first")
-    champion = registry.promote(second, reason="calibrated better")
+    registry.promote(register(registry), reason="the first")
+    champion = registry.promote(register(registry, OTHER), reason="calibrated better")
     assert (champion.reference, champion.is_champion) == ("version-2", True)
     assert (champion.promoted_from, champion.reason) == ("candidate-2", "calibrated better")
     assert registry.resolve("small", "champion") == champion
     assert registry.load(champion).to_json() == OTHER.to_json()
     found = [(version.reference, version.is_champion) for version in registry.versions("small")]
     assert found == [("candidate-1", False), ("candidate-2", False), ("version-1", False), ("version-2", True)]
+
+
+def test_a_candidate_judged_against_another_champion_is_stale(registry: Registry) -> None:
+    """Both were judged when there was no champion; once one is it, the other was never compared with it."""
+    first, second = register(registry), register(registry, OTHER)
+    registry.promote(first, reason="the first")
+    with pytest.raises(BusyError, match=r"CF608 small candidate-2: .*Fit again") as fault:
+        registry.promote(second, reason="the second")
+    assert fault.value.exit_code == 3
+
+
+def test_promoting_the_champion_s_own_card_changes_nothing(registry: Registry) -> None:
+    """A refit that learns the same card makes no new version, so a rollback still goes to another card."""
+    champion = registry.promote(register(registry), reason="the first")
+    assert registry.promote(register(registry), reason="again") == champion
+    assert [v.reference for v in registry.versions("small") if v.kind == "version"] == ["version-1"]
 
 
 def test_a_card_that_failed_a_gate_cannot_be_promoted(registry: Registry) -> None:

@@ -125,7 +125,7 @@ CODES: dict[str, str] = {
     "CF102": "The cohort has one class only. A scorecard needs accounts that churned and accounts that stayed; "
     "widen the cohort, lengthen the horizon, or wait for the date the label ledger names.",
     "CF103": "Too few accounts or churners to learn from. Below the floor a scorecard would repeat noise; the "
-    "message says how many are still needed. Shrink to a hand-made card, or wait.",
+    "message says how many are still needed. Wait, or widen the cohort.",
     "CF104": "Two rows share a key. One account must have one row, else it would be counted twice.",
     "CF105": "A label is not 0 or 1. Map it in the source: churned = 1, stayed = 0.",
     "CF107": "A date contradicts another: churn before the start, or a fact recorded after the date it is used on.",
@@ -153,12 +153,15 @@ CODES: dict[str, str] = {
     "CF505": "A SQL expression in the spec is not a single SELECT.",
     "CF506": "A file is already there; churnfit never overwrites what somebody wrote.",
     "CF507": "A secret must be given as env:NAME or file:PATH, and that name must exist.",
+    "CF508": "The database URL in churnfit.toml cannot be used.",
     # registry and artifacts
     "CF601": "The stored scorecard does not match the hash it was registered with: somebody changed it.",
     "CF602": "There is no such version, or no champion yet.",
+    "CF603": "The MLflow store cannot be read: it is damaged, or the server does not answer.",
     "CF604": "The scorecard was written by a newer churnfit.",
     "CF606": "A gate refused the version; promotion needs every gate passed or not applicable.",
     "CF607": "There is no earlier champion to roll back to.",
+    "CF608": "The champion moved after the candidate was judged: its gates compared it with another champion.",
     # runs and the queue
     "CF701": "Another run holds the lock. Try again when it has ended.",
     "CF702": "No such account in the run, or no run on that date.",

@@ -20,7 +20,7 @@ from churnfit.cta.rules import (
 )
 
 MONDAY = date(2026, 3, 2)
-NOTHING = Standing(states={}, open_ctas={}, known_keys=frozenset(), last_closed={})
+NOTHING = Standing(states={}, open_ctas={}, last_closed={})
 
 
 def account(account_id: str, band: str, **changes: object) -> ScoredAccount:
@@ -39,16 +39,14 @@ def account(account_id: str, band: str, **changes: object) -> ScoredAccount:
 
 
 def after(standing: Standing, decision: Decision) -> Standing:
-    """Return what stands once `decision` is carried out: what the store would read back."""
-    still = {cta.account_id: cta for cta in (*standing.open_ctas.values(), *decision.updated, *decision.opened)}
-    for cta in decision.resolved:
-        del still[cta.account_id]
-    closed = {cta.account_id: cta.closed_on for cta in decision.resolved if cta.closed_on is not None}
+    """Return what the store would say after `decision`."""
+    closed = {cta.account_id: cta for cta in decision.resolved}
+    running = {cta.account_id: cta for cta in (*decision.opened, *decision.reopened, *decision.updated)}
+    still = {account_id: cta for account_id, cta in standing.open_ctas.items() if account_id not in closed}
     return Standing(
         states={state.account_id: state for state in decision.states},
-        open_ctas=still,
-        known_keys=standing.known_keys | {cta.cta_id for cta in decision.opened},
-        last_closed={**standing.last_closed, **closed},
+        open_ctas=still | running,
+        last_closed={a: c for a, c in {**standing.last_closed, **closed}.items() if a not in running},
     )
 
 
@@ -119,8 +117,8 @@ def test_a_new_cta_says_everything_a_csm_needs() -> None:
 def test_a_red_account_is_not_opened_twice() -> None:
     """Day after day of red is one episode and one CTA."""
     decision, standing = run(*((day, [account("A", "red")]) for day in range(5)))
-    assert decision.opened == ()
-    assert len(standing.known_keys) == 1
+    assert (decision.opened, decision.reopened, ids(decision.updated)) == ((), (), ["A"])
+    assert list(standing.open_ctas) == ["A"]
 
 
 def test_the_same_day_again_opens_nothing() -> None:
@@ -140,32 +138,36 @@ def test_an_open_cta_takes_todays_facts_and_keeps_what_people_rely_on() -> None:
     assert cta.last_scored_on == date(2026, 3, 5)
 
 
-@pytest.mark.parametrize(("days_later", "opens"), [(1, False), (13, False), (14, True), (15, True)])
-def test_a_closed_cta_stays_closed_for_the_cooldown(days_later: int, opens: bool) -> None:
-    """Resolved on day 1, red again later: nothing opens for fourteen days, then it does."""
-    decision, _ = run((0, [account("A", "red")]), (1, [account("A", "green")]), (1 + days_later, [account("A", "red")]))
-    assert (ids(decision.opened) == ["A"]) is opens
-
-
-def test_red_through_the_whole_cooldown_opens_when_it_is_over() -> None:
-    """An account that fell back during the cooldown is not forgotten."""
+@pytest.mark.parametrize(("days_later", "new"), [(1, False), (13, False), (14, True), (15, True)])
+def test_within_the_cooldown_the_old_cta_comes_back(days_later: int, new: bool) -> None:
+    """Resolved on day 1, red again later: the same CTA for fourteen days, a new one from then on."""
     decision, standing = run(
-        (0, [account("A", "red")]),
-        (1, [account("A", "amber")]),
-        (2, [account("A", "red")]),
-        (14, [account("A", "red")]),
-        (15, [account("A", "red")]),
+        (0, [account("A", "red")]), (1, [account("A", "green")]), (1 + days_later, [account("A", "red")])
     )
-    assert ids(decision.opened) == ["A"]
-    assert decision.opened[0].cta_id == cta_key("small", "A", date(2026, 3, 4))  # the episode began on day 2
-    assert len(standing.known_keys) == 2
+    assert (ids(decision.opened), ids(decision.reopened)) == ((["A"], []) if new else ([], ["A"]))
+    assert (standing.open_ctas["A"].cta_id == cta_key("small", "A", MONDAY)) is not new
+    assert (standing.open_ctas["A"].status, standing.open_ctas["A"].closed_on) == ("open", None)
+
+
+def test_a_rerun_of_the_same_day_does_not_lose_a_cta() -> None:
+    """Red, amber by half a feed, red again on one date: the CTA is open, under the key it had."""
+    decision, standing = run((0, [account("A", "red")]), (0, [account("A", "amber")]), (0, [account("A", "red")]))
+    assert (ids(decision.opened), ids(decision.reopened)) == ([], ["A"])
+    assert standing.open_ctas["A"].cta_id == cta_key("small", "A", MONDAY)
+
+
+def test_a_night_without_the_account_does_not_lose_its_cta() -> None:
+    """Missing from one extract: resolved that night, back the next, with the facts of that day."""
+    decision, standing = run((0, [account("A", "red")]), (1, []), (2, [account("A", "red", health=9.0)]))
+    assert ids(decision.reopened) == ["A"]
+    assert standing.open_ctas["A"].health == 9.0
 
 
 def test_a_second_episode_is_a_second_cta() -> None:
     """Red, green, red again after the cooldown: another key."""
     decision, standing = run((0, [account("A", "red")]), (1, [account("A", "green")]), (20, [account("A", "red")]))
     assert ids(decision.opened) == ["A"]
-    assert len(standing.known_keys) == 2
+    assert standing.open_ctas["A"].cta_id == cta_key("small", "A", date(2026, 3, 22))
 
 
 def test_the_band_is_dated_from_when_it_began() -> None:

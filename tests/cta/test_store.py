@@ -127,14 +127,26 @@ def test_the_latest_run_of_a_date_is_the_last_published(store: Store) -> None:
 
 
 def test_days_follow_one_another_through_the_database(store: Store) -> None:
-    """Red, red, green, red within the cooldown: one CTA, opened once, resolved once."""
+    """Red, red, green, red within the cooldown: one CTA, opened, resolved, opened again."""
     counts = []
     for day, band in enumerate(["red", "red", "green", "red"]):
         done = store.publish(run_row(day), deciding(account("A", band), day=day))
         assert done is not None
         counts.append((done.opened, done.resolved))
-    assert counts == [(1, 0), (0, 0), (0, 1), (0, 0)]
+    assert counts == [(1, 0), (0, 0), (0, 1), (1, 0)]
+    [cta] = store.open_ctas("small")
+    assert (cta.cta_id, cta.closed_on) == (cta_key("small", "A", MONDAY), None)
+
+
+def test_a_date_may_return_to_what_it_was(store: Store) -> None:
+    """Scored, scored again from half a feed, scored from the whole feed: the third run counts, with the first's key."""
+    whole, half = run_row(key="whole"), run_row(key="half")
+    store.publish(whole, deciding(account("A", "red")))
+    store.publish(half, deciding(account("A", "amber")))
     assert store.open_ctas("small") == []
+    assert store.publish(whole, deciding(account("A", "red"))) is not None
+    assert len(store.open_ctas("small")) == 1
+    assert store.publish(whole, deciding(account("A", "red"))) is None
 
 
 def test_cards_have_queues_of_their_own(store: Store) -> None:

@@ -119,8 +119,8 @@ def test_a_wide_table_has_ready_labels_or_churn_dates_or_is_refused(tmp_path: Pa
         with open_sources(spec, tmp_path) as con:
             return labels(con, spec, landmark_grid(con, spec), observed_to=at(25))
 
-    ready = table(f"{head},churned\nA,2024-01-11,3,1\nB,2024-01-11,3,\n")
-    assert ready["status"].tolist() == ["matured", "excluded"]
+    ready = table(f"{head},churned\nA,2024-01-03,3,1\nB,2024-01-11,3,\nC,2024-01-11,3,0\n")
+    assert ready["status"].tolist() == ["matured", "excluded", "immature"]  # C could still leave: 11 + 20 days > 25
     dated = table(f"{head},churned_at\nA,2024-01-03,3,2024-01-20\nB,2024-01-11,3,\nC,2024-01-03,1,2024-01-02\n")
     assert dated["status"].tolist() == ["matured", "immature", "excluded"]
     assert dated["churned"].tolist()[0] == 1

@@ -193,15 +193,22 @@ def test_only_open_accounts_in_the_stage_are_scored(tmp_path: Path) -> None:
         assert scoring_grid(con, spec, at(40))["account_id"].tolist() == ["about to churn", "old", "young"]
 
 
-def test_a_wide_table_without_dates_is_snapshot_and_scored_whole(tmp_path: Path) -> None:
-    """Ready measures pass through: numbers, text and gaps."""
+def test_a_wide_table_without_dates_is_scored_but_for_those_who_left(tmp_path: Path) -> None:
+    """Ready measures pass through: numbers, text and gaps; 9 has churned."""
     spec = spec_of(
         {"logins": {"aggregate": "column"}, "plan": {"aggregate": "column", "column": "Plan type"}},
         sources={"measures": {"path": "wide.parquet", "columns": {"account_id": "id", "churned": "left"}}},
         cohort={"horizon_days": 90},
         evaluation={"method": "held_out_accounts"},
     )
-    wide = pd.DataFrame({"id": [7, 8], "logins": [3, None], "Plan type": ["pro", None], "left": [True, False]})
+    wide = pd.DataFrame(
+        {
+            "id": [7, 8, 9],
+            "logins": [3, None, 1],
+            "Plan type": ["pro", None, "pro"],
+            "left": [False, False, True],
+        }
+    )
     with opened(tmp_path, spec, wide=wide.astype({"Plan type": "str"})) as con:
         frame = snapshot(con, spec, scoring_grid(con, spec, at(0)))
     assert frame["account_id"].tolist() == ["7", "8"]

@@ -75,7 +75,10 @@ def test_secrets_come_from_the_environment_or_a_file_of_the_workspace(
     (root / "below").mkdir()
     monkeypatch.chdir(root / "below")
     workspace = find_workspace(root / "below")
-    assert (workspace.database, workspace.tracking_uri) == ("sqlite:///elsewhere.db", "http://127.0.0.1:5000")
+    assert (workspace.database, workspace.tracking_uri) == (
+        f"sqlite:///{tmp_path}/w/elsewhere.db",
+        "http://127.0.0.1:5000",
+    )
 
 
 def test_an_empty_secret_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +93,10 @@ def test_the_environment_comes_before_the_file(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("CHURNFIT_DATABASE", "sqlite:///of-the-environment.db")
     monkeypatch.setenv("CHURNFIT_TRACKING_URI", "http://127.0.0.1:1")
     workspace = find_workspace(made(tmp_path, f'database = "sqlite:///of-the-file.db"\n{ONE}'))
-    assert (workspace.database, workspace.tracking_uri) == ("sqlite:///of-the-environment.db", "http://127.0.0.1:1")
+    assert (workspace.database, workspace.tracking_uri) == (
+        f"sqlite:///{tmp_path}/of-the-environment.db",
+        "http://127.0.0.1:1",
+    )
 
 
 def test_a_command_means_the_only_card_or_the_given_one(tmp_path: Path) -> None:

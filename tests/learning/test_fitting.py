@@ -41,7 +41,7 @@ def test_the_card_carries_the_spec_s_names_and_the_evidence():
     assert_scorecard(card, rows)
     assert card.name == "small"
     assert card.horizon_days == 90
-    assert card.measure("logins").group == "use"
+    assert card.measure("logins").group == "Use"
     assert card.measure("logins").label == SPEC.label_of("logins")
     assert (card.evidence.first_as_of, card.evidence.last_as_of) == ("2026-03-01", "2026-04-29")
     assert card.evidence.snapshot_sha256 == "ab12"

@@ -26,6 +26,10 @@ def snapshot(
     from churnfit.jobs.scoring import scoring_snapshot
 
     refuse_existing(output)
+    if output.suffix != ".parquet":
+        raise UsageError(
+            "CF703", where=str(output), expected="a name ending in .parquet", came=output.suffix, fix="Rename it."
+        )
     workspace, name = opened(card)
     measured = scoring_snapshot(workspace, workspace.spec(name), as_of=day(as_of))
     write_parquet(measured, output)
@@ -133,6 +137,7 @@ def export(
     table: Annotated[str, typer.Argument(help="queue or scores (of the newest run).")],
     output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet.")],
     card: CardOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
 ) -> None:
     """Write the queue or the newest scores to a file; CSV cells cannot run as formulas."""
     from churnfit.jobs.exports import export as write
@@ -140,5 +145,5 @@ def export(
     if table not in ("queue", "scores"):
         raise UsageError("CF703", where="export", expected="queue or scores", came=table, fix="Give one of the two.")
     workspace, name = opened(card)
-    rows = write(workspace, name, "queue" if table == "queue" else "scores", output)
+    rows = write(workspace, name, "queue" if table == "queue" else "scores", output, replace=replace)
     print_lines(f"{output}: {rows:,} rows")

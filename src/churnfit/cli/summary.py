@@ -17,7 +17,7 @@ __all__ = ["demo_summary", "explanation_lines", "queue_lines"]
 
 
 def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
-    """Return the queue in words: a line per CTA, its reasons below, overflow marked, load per owner at the end."""
+    """Return the queue in words: a line per CTA, its reasons below, overflow marked; load and actions at the end."""
     if not rows:
         return ["No open calls to action."]
     lines = []
@@ -33,7 +33,12 @@ def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
     load: dict[str, int] = {}
     for row in rows:
         load[row.owner] = load.get(row.owner, 0) + 1
+    red, amber = spec.bands.red, spec.bands.amber
     lines.append("Load: " + ", ".join(f"{shown(owner)} {n}" for owner, n in load.items()))
+    lines.append(
+        f"Red gets: {red.action} (costs {red.cost:g}, saves {red.save_rate:.0%} of churners). "
+        f"Amber gets: {amber.action}, without a call to action."
+    )
     return lines
 
 
@@ -86,7 +91,7 @@ def demo_summary(result: DemoResult) -> list[str]:
         f"red below health {card.bands.red_below:g}, green from {card.bands.green_from:g}.",
         "",
         f"The top of {owner}'s queue:" if owner else "Nobody is red today.",
-        *queue_lines(mine, spec)[:-1],
+        *queue_lines(mine, spec)[:-2],
         "",
         f"Everything lies in {root}: data/ (the simulated history), models/onboarding/ (spec, champion.md),",
         ".churnfit/ (scores, MLflow, calls to action). Try there:",

@@ -86,7 +86,12 @@ def promote(
     plan = plan_promotion(workspace, name, reference)
     replaced = plan.champion.reference if plan.champion else "nothing"
     print_lines(f"{name}: {plan.candidate.reference} would replace {replaced}", *plan.changes, "", plan.gates)
-    print_lines("Nothing was changed. To do it: add --apply --reason '...'")
+    print_lines(
+        "Nothing was changed. To do it: add --apply --reason '...'"
+        if plan.open
+        else "Nothing was changed, and a gate says no: this candidate cannot be promoted."
+    )
+    raise typer.Exit(0 if plan.open else 1)
 
 
 @app.command()

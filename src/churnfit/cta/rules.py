@@ -2,7 +2,8 @@
 
 A CTA stands for one *episode*: an unbroken run of scored dates on which the account is red. Its key is made of card,
 account, trigger and the date the episode began, so no re-run can open it twice. It resolves by itself when the account
-leaves red or is no longer scored.
+leaves red or is no longer scored; an account that is red again within the cooldown gets its CTA back, so neither a flap
+nor a night of missing data loses it or doubles it.
 """
 
 from __future__ import annotations
@@ -69,9 +70,10 @@ class Cta:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What one run changes: CTAs to open, open ones with today's facts, ones that resolve, and the new states."""
+    """What one run changes: CTAs to open and to reopen, open ones with today's facts, resolved ones, new states."""
 
     opened: tuple[Cta, ...] = ()
+    reopened: tuple[Cta, ...] = ()
     updated: tuple[Cta, ...] = ()
     resolved: tuple[Cta, ...] = ()
     states: tuple[AccountState, ...] = field(default=())
@@ -79,12 +81,11 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What was true before the run: states, open CTAs by account, keys ever used, and each account's last closing."""
+    """What was true before the run, by account: states, open CTAs, and the CTA that closed last."""
 
     states: Mapping[str, AccountState]
     open_ctas: Mapping[str, Cta]
-    known_keys: frozenset[str]
-    last_closed: Mapping[str, date]
+    last_closed: Mapping[str, Cta]
 
 
 def cta_key(card: str, account_id: str, episode_began: date) -> str:
@@ -104,7 +105,7 @@ def decide(
 ) -> Decision:
     """Return what the run of `as_of` changes; the same input gives the same decision."""
     states = [_state(account, standing.states.get(account.account_id), as_of) for account in accounts]
-    opened, updated, resolved = [], [], []
+    opened, reopened, updated, resolved = [], [], [], []
     for account, state in zip(accounts, states, strict=True):
         current = standing.open_ctas.get(account.account_id)
         fresh = _fresh(
@@ -114,11 +115,21 @@ def decide(
             updated.append(_with_facts(current, fresh))
         elif current is not None:
             resolved.append(_closed(current, as_of))
-        elif account.band == "red" and _may_open(fresh, standing, spec, as_of):
-            opened.append(fresh)
+        elif account.band == "red":
+            last = standing.last_closed.get(account.account_id)
+            if last is not None and _same_cause(last, fresh, spec):
+                reopened.append(replace(_with_facts(last, fresh), status="open", closed_on=None))
+            else:
+                opened.append(fresh)
     scored = {account.account_id for account in accounts}
     resolved += [_closed(cta, as_of) for account_id, cta in standing.open_ctas.items() if account_id not in scored]
-    return Decision(opened=tuple(opened), updated=tuple(updated), resolved=tuple(resolved), states=tuple(states))
+    return Decision(
+        opened=tuple(opened),
+        reopened=tuple(reopened),
+        updated=tuple(updated),
+        resolved=tuple(resolved),
+        states=tuple(states),
+    )
 
 
 def _state(account: ScoredAccount, before: AccountState | None, as_of: date) -> AccountState:
@@ -127,11 +138,11 @@ def _state(account: ScoredAccount, before: AccountState | None, as_of: date) -> 
     return AccountState(account_id=account.account_id, band=account.band, band_since=since)
 
 
-def _may_open(cta: Cta, standing: Standing, spec: ScorecardSpec, as_of: date) -> bool:
-    if cta.cta_id in standing.known_keys:
-        return False
-    closed = standing.last_closed.get(cta.account_id)
-    return closed is None or closed + timedelta(days=spec.queue.cooldown_days) <= as_of
+def _same_cause(last: Cta, fresh: Cta, spec: ScorecardSpec) -> bool:
+    """Say whether a red account's last CTA closed so lately that the cause is still the same."""
+    if last.closed_on is None or last.cta_id == fresh.cta_id:
+        return True
+    return fresh.opened_on < last.closed_on + timedelta(days=spec.queue.cooldown_days)
 
 
 def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, as_of: date, version: str, key: str) -> Cta:

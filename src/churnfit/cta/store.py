@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from churnfit.cta.rules import AccountState, Cta, Decision, Standing
-from churnfit.errors import BusyError, IntegrityError
+from churnfit.errors import BusyError, IntegrityError, SpecError
 
 __all__ = ["RunRow", "Store"]
 
@@ -28,8 +28,8 @@ _METADATA = sa.MetaData()
 _RUNS = sa.Table(
     "runs",
     _METADATA,
-    sa.Column("run_key", sa.String(24), primary_key=True),
-    sa.Column("sequence", sa.Integer, nullable=False, unique=True),
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run_key", sa.String(24), nullable=False),
     sa.Column("card", sa.String(64), nullable=False),
     sa.Column("as_of", sa.Date, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
@@ -79,6 +79,10 @@ _STATES = sa.Table(
 )
 
 
+_PASSING = ("locked", "busy", "connection", "timeout")
+"""Words in a database's complaint that say it may answer later."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
     """One published scoring run."""
@@ -107,7 +111,16 @@ class Store:
     def __init__(self, url: str) -> None:
         if url.startswith("sqlite:///"):
             Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(_patient(url))
+        try:
+            self._engine = sa.create_engine(_patient(url))
+        except (sa.exc.ArgumentError, ModuleNotFoundError) as fault:
+            raise SpecError(
+                "CF508",
+                where="database",
+                expected="a SQLAlchemy URL with its driver installed",
+                came=str(fault),
+                fix="Write sqlite:///path, or install the driver that the URL names.",
+            ) from None
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _configure_sqlite)
             sa.event.listen(self._engine, "begin", _begin_immediate)
@@ -119,9 +132,9 @@ class Store:
         self._engine.dispose()
 
     def run(self, run_key: str) -> RunRow | None:
-        """Return the run with that key, None when it was never published."""
+        """Return the newest run with that key, None when it was never published."""
         rows = self._runs(_RUNS.c.run_key == run_key)
-        return rows[0] if rows else None
+        return rows[-1] if rows else None
 
     def runs(self, card: str) -> list[RunRow]:
         """Return the card's runs, in the order they were published."""
@@ -141,17 +154,19 @@ class Store:
         Returns
         -------
         RunRow or None
-            The run with the numbers of CTAs it opened and resolved; None when its key was published already. With
-            `dry_run` nothing is written.
+            The run with the numbers of CTAs it opened (or reopened) and resolved; None when it is the newest run of its
+            date already. With `dry_run` nothing is written.
         """
         with self._transaction() as connection:
-            if connection.execute(sa.select(_RUNS.c.run_key).where(_RUNS.c.run_key == run.run_key)).first():
+            same_date = sa.select(_RUNS.c.run_key).where(_RUNS.c.card == run.card, _RUNS.c.as_of == run.as_of)
+            if connection.execute(same_date.order_by(_RUNS.c.sequence.desc()).limit(1)).scalar() == run.run_key:
                 return None
             newest = connection.execute(sa.select(sa.func.max(_RUNS.c.as_of)).where(_RUNS.c.card == run.card)).scalar()
             late = newest is not None and newest > run.as_of
             decision = None if late else decide(_standing(connection, run.card))
             if decision is not None:
-                run = replace(run, opened=len(decision.opened), resolved=len(decision.resolved))
+                opened = len(decision.opened) + len(decision.reopened)
+                run = replace(run, opened=opened, resolved=len(decision.resolved))
             if dry_run:
                 return run
             last = connection.execute(sa.select(sa.func.max(_RUNS.c.sequence))).scalar()
@@ -177,17 +192,17 @@ class Store:
         try:
             with self._engine.begin() as connection:
                 yield connection
-        except sa.exc.OperationalError as fault:
-            raise BusyError(
-                "CF701",
-                where="the CTA store",
-                expected="a free database",
-                came=str(fault.orig),
-                fix="Run again when the other run has ended.",
-            ) from fault
+        except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError):
+            raise  # a bug of churnfit, not a state of the database
         except sa.exc.DatabaseError as fault:
-            if type(fault) is not sa.exc.DatabaseError:
-                raise
+            if any(word in str(fault.orig) for word in _PASSING):
+                raise BusyError(
+                    "CF701",
+                    where="the CTA store",
+                    expected="a free database that answers",
+                    came=str(fault.orig),
+                    fix="Run again when the other run has ended.",
+                ) from fault
             raise IntegrityError(
                 "CF705",
                 where="the CTA store",
@@ -199,22 +214,18 @@ class Store:
 
 def _standing(connection: sa.Connection, card: str) -> Standing:
     states = connection.execute(sa.select(_STATES).where(_STATES.c.card == card)).mappings().all()
-    ctas = [_as_cta(row) for row in connection.execute(sa.select(_CTAS).where(_CTAS.c.card == card)).mappings()]
-    closed: dict[str, date] = {}
-    for cta in ctas:
-        if cta.closed_on is not None:
-            closed[cta.account_id] = max(cta.closed_on, closed.get(cta.account_id, cta.closed_on))
+    query = sa.select(_CTAS).where(_CTAS.c.card == card).order_by(_CTAS.c.closed_on, _CTAS.c.opened_on)
+    ctas = [_as_cta(row) for row in connection.execute(query).mappings()]
     known = [AccountState(**{name: value for name, value in row.items() if name != "card"}) for row in states]
     return Standing(
         states={state.account_id: state for state in known},
         open_ctas={cta.account_id: cta for cta in ctas if cta.status == "open"},
-        known_keys=frozenset(cta.cta_id for cta in ctas),
-        last_closed=closed,
+        last_closed={cta.account_id: cta for cta in ctas if cta.status != "open"},
     )
 
 
 def _apply(connection: sa.Connection, card: str, decision: Decision) -> None:
-    for cta in (*decision.updated, *decision.resolved):
+    for cta in (*decision.reopened, *decision.updated, *decision.resolved):
         connection.execute(_CTAS.update().where(_CTAS.c.cta_id == cta.cta_id).values(**_as_row(cta)))
     if decision.opened:
         connection.execute(_CTAS.insert(), [_as_row(cta) for cta in decision.opened])

@@ -5,7 +5,7 @@ An unknown number (NaN) never passes: a gate passes only where the found number 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -26,6 +26,7 @@ class Evidence:
     report: EvaluationReport
     spec: ScorecardSpec
     has_champion: bool
+    champion_lacks: tuple[str, ...]
 
     def band(self, name: str) -> BandRow:
         """Return the row of one band."""
@@ -99,7 +100,9 @@ class Verdict:
         )
 
 
-def judge(report: EvaluationReport, spec: ScorecardSpec, *, has_champion: bool = False) -> Verdict:
+def judge(
+    report: EvaluationReport, spec: ScorecardSpec, *, has_champion: bool = False, champion_lacks: Sequence[str] = ()
+) -> Verdict:
     """Return every gate's answer.
 
     Parameters
@@ -110,8 +113,10 @@ def judge(report: EvaluationReport, spec: ScorecardSpec, *, has_champion: bool =
         Its `gates` are the limits; a `baseline` must have been judged too.
     has_champion : bool
         Whether a champion is in production: then the report must hold it, else CF004 fails.
+    champion_lacks : sequence of str
+        Measures of the champion that the spec no longer has: it cannot be scored then, and CF004 does not apply.
     """
-    evidence = Evidence(report=report, spec=spec, has_champion=has_champion)
+    evidence = Evidence(report=report, spec=spec, has_champion=has_champion, champion_lacks=tuple(champion_lacks))
     answers = tuple(Answer(code=gate.code, title=gate.title, **vars(gate.ask(evidence))) for gate in GATES)
     return Verdict(name=report.name, answers=answers)
 
@@ -180,6 +185,9 @@ def _not_worse_than_champion(evidence: Evidence) -> Finding:
     found = evidence.report.differences.get("champion", {}).get("log_loss")
     if found is None and not evidence.has_champion:
         return _not_applicable(limit, "There is no champion yet.")
+    if found is None and evidence.champion_lacks:
+        lacking = ", ".join(evidence.champion_lacks)
+        return _not_applicable(limit, f"The champion cannot be scored: the spec no longer measures {lacking}.")
     return _compared(
         found,
         lambda interval: interval.low <= most,
@@ -259,7 +267,7 @@ def _green_share(evidence: Evidence) -> Finding:
         percent(share),
         (
             "Green does not cover nearly everybody.",
-            f"{percent(share)} of the accounts are green; at most {percent(most)} is asked.",
+            f"{percent(share)} of the snapshots are green; at most {percent(most)} is asked.",
         ),
     )
 

@@ -151,7 +151,9 @@ def _what_was_judged(report: EvaluationReport) -> Section:
         f"Mean coverage {percent(report.mean_coverage)}.",
     ]
     if training.treated:
-        sentences.append(f"{training.treated:,} snapshots of treated accounts were not learned from as they stand.")
+        sentences.append(
+            f"{training.treated:,} snapshots of accounts that somebody called within the horizon were left out."
+        )
     if training.immature:
         sentences.append(f"{training.immature:,} snapshots are not matured yet and were left out.")
     sentences.append(

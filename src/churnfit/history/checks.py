@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from churnfit.errors import DataError, count_and_examples
 from churnfit.history.measures import column_of, event_kinds
 from churnfit.history.rules import Finding, broken_rules, row_rules
-from churnfit.history.sql import any_of, column_types
+from churnfit.history.sql import any_of, column_types, identifier
 from churnfit.spec import ScorecardSpec, nearest
 from churnfit.tables import ACCOUNTS, MEASURES
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["Finding", "check_sources", "columns_exist", "require_clean"]
+
+_MOSTLY = 0.5  # a text column with more numbers than this was meant to be a column of numbers
 
 
 def check_sources(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, observed_to: pd.Timestamp) -> list[Finding]:
@@ -41,6 +43,7 @@ def check_sources(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, observ
     extra = [name for name, type_ in types.items() if type_ == "DOUBLE" and name not in declared]
     findings = broken_rules(con, row_rules(wide=wide, extra_numbers=extra, observed_to=observed_to))
     findings += columns_exist(spec, contract.name, list(types))
+    findings += _numbers_are_numbers(con, spec, contract.name, types)
     findings += _measures_can_be_acted_on(spec)
     if not wide:
         findings += _kinds_happen(con, spec) + _features_happen(con, spec)
@@ -77,6 +80,36 @@ def columns_exist(spec: ScorecardSpec, table: str, present: list[str]) -> list[F
                     expected=f"a column '{column}' in {table}",
                     came=f"none; {nearest(column, present)}",
                     fix="Correct `column`, or add it to the source.",
+                )
+            )
+    return findings
+
+
+def _numbers_are_numbers(
+    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, table: str, types: dict[str, str]
+) -> list[Finding]:
+    """Return a finding for each measure whose column is text although most of it, or all that uses it, is numbers."""
+    read = {name: column_of(name, measure) for name, measure in spec.measures.items()}
+    findings = []
+    for name, column in read.items():
+        if column is None or types.get(column) != "VARCHAR":
+            continue
+        cell = identifier(column)
+        number = f"TRY_CAST({cell} AS DOUBLE) IS NOT NULL"
+        share, examples = con.execute(
+            f"SELECT avg(CAST({number} AS INT)), array_to_string(min({cell}, 5) FILTER (WHERE NOT {number}), ', ') "
+            f"FROM {identifier(table)} WHERE {cell} IS NOT NULL"
+        ).fetchall()[0]
+        as_numbers = spec.measures[name].shape != "auto" or name in spec.baseline
+        if as_numbers or _MOSTLY <= (share or 0.0) < 1.0:
+            findings.append(
+                Finding(
+                    code="CF212",
+                    severity="error",
+                    where=f"measures.{name}",
+                    expected=f"numbers in column '{column}'",
+                    came=f"text such as {examples}",
+                    fix="Mend those cells or make them gaps; text is learned as a category, without shape or baseline.",
                 )
             )
     return findings

@@ -47,23 +47,26 @@ def scoring_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.
     con : duckdb.DuckDBPyConnection
         From `churnfit.history.sources.open_sources`.
     spec : ScorecardSpec
-        ``cohort.stage_days`` are the first and last day of the stage on which accounts are scored, both included.
+        ``cohort.stage_days``: the first and last day of ``cohort.stage`` on which accounts are scored, both included.
     as_of : pandas.Timestamp
-        Aware. Accounts that started after it, or churned at or before it, are left out. Of a wide table the rows with
-        this as_of; all rows, under their own as_of, of one without dates.
+        Aware. Accounts that started after it, churned at or before it, or whose ``stage`` is another than the card's
+        are left out. Of a wide table the rows with this as_of; of one without dates all rows that have not churned.
     """
     stamp = literal(as_of.to_pydatetime(warn=False))
     if spec.sources.measures is not None:
+        undated = f"as_of = CAST({literal(CONSTANT_AS_OF)} AS TIMESTAMPTZ)"
+        still_there = f"AND NOT ({undated} AND coalesce(churned, 0) = 1)"
         return fetch_frame(
             con,
             "SELECT account_id, as_of FROM measures "
-            f"WHERE (as_of = {stamp} OR as_of = CAST({literal(CONSTANT_AS_OF)} AS TIMESTAMPTZ)) "
-            "AND (churned_at IS NULL OR churned_at > as_of) ORDER BY ALL",
+            f"WHERE (as_of = {stamp} OR {undated}) "
+            f"AND (churned_at IS NULL OR churned_at > {stamp}) {still_there} ORDER BY ALL",
         )
     first, last = spec.cohort.stage_days
     return fetch_frame(
         con,
         f"SELECT account_id, {stamp} AS as_of FROM accounts "
         f"WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
+        f"AND (stage IS NULL OR stage = {literal(spec.cohort.stage)}) "
         f"AND date_sub('day', {STAGE_START}, {stamp}) BETWEEN {literal(first)} AND {literal(last)} ORDER BY ALL",
     )

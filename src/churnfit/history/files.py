@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 _JSON = (".json", ".jsonl", ".ndjson")
 _GLOB = "*?["
 
+_GAPS = ("", "na", "n/a", "nan", "null", "none", "-", "?")  # what exports write where a number is missing
+_ID = re.compile(r"(^|_)(id|ID)$|[a-z](Id|ID)$")  # account_id, userId; not amount_paid
 # a number as a program writes it: a leading zero ("007", a postcode) says that the column is a name
 _NUMBER = r"[+-]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]+)?"
 
@@ -121,23 +124,29 @@ def _reader(file_name: str, paths: str, where: str) -> str:
     )
 
 
+def _cell(column: str) -> str:
+    """Return SQL for a CSV cell: trimmed, and empty where it says that there is nothing."""
+    trimmed = f"trim({identifier(column)})"
+    return f"CASE WHEN lower({trimmed}) IN ({', '.join(literal(gap) for gap in _GAPS)}) THEN NULL ELSE {trimmed} END"
+
+
 def _typed(con: duckdb.DuckDBPyConnection, raw: str, text: frozenset[str]) -> str:
     """Return the SELECT list that makes numbers and booleans of CSV columns that hold nothing else."""
     columns = list(column_types(con, raw))
     tests = []
     for column in columns:
-        cell = f"trim({identifier(column)})"
+        cell = _cell(column)
         number = f"regexp_full_match({cell}, {literal(_NUMBER)}) AND TRY_CAST({cell} AS DOUBLE) IS NOT NULL"
         for test in (number, f"lower({cell}) IN ('true', 'false')"):
-            tests.append(f"bool_and({test}) FILTER (WHERE {cell} <> '')")
+            tests.append(f"bool_and({test}) FILTER (WHERE {cell} IS NOT NULL)")
     answers = con.execute(f"SELECT {', '.join(tests)} FROM {raw}").fetchall()[0]
     listed = []
     for position, column in enumerate(columns):
-        quoted, stays_text = identifier(column), column.lower() in text or column.lower().endswith("id")
+        quoted, stays_text = identifier(column), column.lower() in text or bool(_ID.search(column))
         if answers[2 * position] and not stays_text:
-            listed.append(f"TRY_CAST(nullif(trim({quoted}), '') AS DOUBLE) AS {quoted}")
+            listed.append(f"TRY_CAST({_cell(column)} AS DOUBLE) AS {quoted}")
         elif answers[2 * position + 1] and not stays_text:
-            listed.append(f"TRY_CAST(nullif(trim({quoted}), '') AS BOOLEAN) AS {quoted}")
+            listed.append(f"TRY_CAST({_cell(column)} AS BOOLEAN) AS {quoted}")
         else:
             listed.append(quoted)
     return ", ".join(listed)

@@ -2,7 +2,8 @@
 
 Every grid row is exactly one of: *excluded* (not started, or churned already, at as_of), *immature* (its horizon has
 not been observed to the end), *treated* (somebody intervened within the horizon), *matured*. Only matured rows train.
-Whether a row is matured never depends on its outcome, else churners would be counted sooner than those who stay.
+Whether a row is matured never depends on its outcome, else churners would be counted sooner than those who stay. (An
+``observed_until`` must be when watching ended, for churners as for others, not when they left.)
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from churnfit.errors import DataError
+from churnfit.history.sources import CONSTANT_AS_OF
 from churnfit.history.sql import fetch_frame, literal
 from churnfit.spec import ScorecardSpec
 
@@ -34,8 +36,8 @@ def labels(
 
     As-of rule: churned is 1 for churn in (as_of, as_of + horizon]. Matured when as_of + horizon + reporting lag is not
     after `observed_to`, nor after the account's own ``observed_until`` (which is ignored where it is not after
-    ``churned_at``: an observation that ends with the churn is not cut short). Rows of a wide
-    table with a ready label are matured; with ``churned_at`` instead, the horizon counts as above.
+    ``churned_at``: an observation that ends with the churn is not cut short). Rows of an
+    undated wide table with a ready label are matured; dated ones mature as above.
 
     Parameters
     ----------
@@ -157,7 +159,12 @@ def _reasons(ready: bool) -> str:
         "coalesce(playbook, 'an intervention') || ' on ' || strftime(treated_at, '%Y-%m-%d')"
     )
     if ready:
-        return f"WHEN label IS NULL THEN 'excluded: it has no label' {treated}"
+        undated = f"as_of = CAST({literal(CONSTANT_AS_OF)} AS TIMESTAMPTZ)"
+        return f"""
+        WHEN label IS NULL THEN 'excluded: it has no label'
+        WHEN matures_on > observed_to AND NOT {undated}
+            THEN 'immature: it matures on ' || strftime(matures_on, '%Y-%m-%d')
+        {treated}"""
     return f"""
         WHEN NOT known THEN 'excluded: it is not in accounts'
         WHEN started_at > as_of THEN 'excluded: it had not started (' || strftime(started_at, '%Y-%m-%d') || ')'

@@ -88,7 +88,7 @@ def _spec(workspace: Workspace, card: str) -> str:
 
 def _champion(workspace: Workspace, card: str) -> str:
     registry = workspace.registry()
-    champions = [version for version in registry.versions(card) if version.is_champion]
-    if not champions:
+    champion = registry.champion(card)
+    if champion is None:
         return "none yet"
-    return f"{champions[0].reference}, sha256 {registry.load(champions[0]).sha256[:12]} as registered"
+    return f"{champion.reference}, sha256 {registry.load(champion).sha256[:12]} as registered"

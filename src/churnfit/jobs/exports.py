@@ -51,15 +51,17 @@ def queue_frame(workspace: Workspace, card: str, *, owner: str | None = None) ->
     return pd.DataFrame(rows, columns=columns)
 
 
-def export(workspace: Workspace, card: str, table: Table, path: Path) -> int:
+def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace: bool = False) -> int:
     """Write the queue, or the newest run's scores, to `path` by its ending (.csv, .jsonl, .parquet); return the rows.
 
     Raises
     ------
     UsageError
-        CF703 for another ending, CF702 when nothing has been scored yet, CF506 when the file is there already.
+        CF703 for another ending, CF702 when nothing has been scored yet, CF506 when the file is there already and
+        `replace` is not set.
     """
-    refuse_existing(path)
+    if not replace:
+        refuse_existing(path)
     frame = queue_frame(workspace, card) if table == "queue" else _scores(workspace, card)
     writers = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": write_parquet}
     writer = writers.get(path.suffix)

@@ -25,6 +25,11 @@ class PromotionPlan:
     changes: list[str]
     gates: str
 
+    @property
+    def open(self) -> bool:
+        """Whether the candidate's gates let it through."""
+        return self.candidate.gates_passed
+
 
 def load(workspace: Workspace, card: str, reference: str) -> tuple[Version | None, Scorecard]:
     """Return the version and card that `reference` names: a version, or the path of a scorecard's JSON."""
@@ -54,7 +59,7 @@ def plan_promotion(workspace: Workspace, card: str, reference: str) -> Promotion
     registry = workspace.registry()
     candidate = registry.resolve(card, reference)
     learned = registry.load(candidate)
-    champion = next((version for version in registry.versions(card) if version.is_champion), None)
+    champion = registry.champion(card)
     changes = diff(registry.load(champion), learned) if champion else ["the first champion of this card"]
     gates = registry.text(candidate, "gates.md")
     return PromotionPlan(candidate=candidate, champion=champion, changes=changes, gates=gates)

@@ -28,14 +28,14 @@ from churnfit.jobs.workspace import Workspace
 from churnfit.learning.baseline import hand_made_health, hand_made_probability
 from churnfit.learning.challenger import ChallengerFit, fit_challenger
 from churnfit.learning.fitting import learn_card, measure_columns
-from churnfit.registry import Registry, RunRecord, Version
+from churnfit.registry import RunRecord, Version
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.render import to_markdown
 from churnfit.scorecard.shap import summary_figure
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["FitResult", "Say", "TrainingSet", "check", "fit", "label_ledger", "training_set"]
+__all__ = ["FitResult", "Say", "TrainingSet", "check", "fit", "label_ledger", "now", "training_set"]
 
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -69,7 +69,7 @@ def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Findi
     """Return every finding in the card's sources, errors first."""
     spec = workspace.spec(card)
     with open_sources(spec, workspace.root) as con:
-        return check_sources(con, spec, observed_to=_observed_to(spec, as_of))
+        return check_sources(con, spec, observed_to=max(as_of, now()))
 
 
 def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -92,7 +92,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
     observed_to = _observed_to(spec, as_of)
     with open_sources(spec, workspace.root) as con:
         say("Checking the tables")
-        require_clean(check_sources(con, spec, observed_to=observed_to))
+        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")
         found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
         matured = found[found["status"] == "matured"]
@@ -110,7 +110,8 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         measured = snapshot(con, spec, matured[["account_id", "as_of"]])
     rows = measured.merge(matured[["account_id", "as_of", "churned"]], on=["account_id", "as_of"], validate="1:1")
     rows["churned"] = rows["churned"].astype("int64")
-    rows["started_at"] = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
+    began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
+    rows["started_at"] = began.groupby(rows["account_id"]).transform("min")  # one moment per account, panels included
     require_clean(suspects(rows, spec))
     status = found["status"].value_counts()
     return TrainingSet(
@@ -140,8 +141,10 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     judged = _judged(judging, learned)
     if spec.baseline:
         judged["p_hand_made"] = _hand_made(learning, judging, spec)
-    champion = _champion(registry, card)
-    if champion is not None and set(champion.weights) <= set(judging.columns):
+    version = registry.champion(card)
+    champion = registry.load(version) if version else None
+    lacking = sorted(set(champion.weights) - set(judging.columns)) if champion else []
+    if champion is not None and not lacking:
         judged["p_champion"] = champion.churn_probability(judging)
     figures = {}
     challenger = None
@@ -153,14 +156,14 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         figures["challenger_shap"] = summary_figure(challenger.contributions(design), design)
     say("Judging it on newer accounts" if found.method == "out_of_time" else "Judging it on held-out accounts")
     report = evaluate(judged, spec=spec, context=_context(learning, training, found))
-    verdict = judge(report, spec, has_champion=champion is not None)
+    verdict = judge(report, spec, has_champion=champion is not None, champion_lacks=lacking)
     say("Registering the candidate")
     figures |= {"calibration": calibration_figure(judged), "lift": lift_figure(judged)}
     if learned.measures:
         figures["points"] = points_figure(learned)
     record = RunRecord(
         params=_params(spec, workspace.cards[card], training, challenger),
-        metrics=_metrics(report),
+        metrics=_metrics(report, challenger),
         figures=figures,
         texts={
             "card.md": to_markdown(learned),
@@ -169,14 +172,21 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
             "ledger.csv": training.ledger.to_csv(index=False),
         },
         gates_passed=verdict.passed,
+        champion_sha256=champion.sha256 if champion else "",
     )
     return FitResult(version=registry.register(learned, record), card=learned, report=report, verdict=verdict)
 
 
+def now() -> pd.Timestamp:
+    """Return the present moment: dates after it are faults, dates after a past as_of are only not looked at."""
+    return pd.Timestamp.now(tz="UTC")
+
+
 def _observed_to(spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.Timestamp:
+    """Return the moment up to which the sources know everything: the end of the spec's last day, or as_of."""
     if spec.cohort.observed_to is None:
         return as_of
-    return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC"))
+    return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC") + pd.Timedelta(days=1))
 
 
 def _judged(judging: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
@@ -192,11 +202,6 @@ def _judged(judging: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
 def _hand_made(learning: pd.DataFrame, judging: pd.DataFrame, spec: ScorecardSpec) -> NDArray[np.float64]:
     health = hand_made_health(learning, spec.baseline)
     return hand_made_probability(health, learning["churned"], hand_made_health(judging, spec.baseline))
-
-
-def _champion(registry: Registry, card: str) -> Scorecard | None:
-    champions = [version for version in registry.versions(card) if version.is_champion]
-    return registry.load(champions[0]) if champions else None
 
 
 def _challenger(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> ChallengerFit:
@@ -242,8 +247,8 @@ def _params(
     return params
 
 
-def _metrics(report: EvaluationReport) -> dict[str, float]:
-    found = {}
+def _metrics(report: EvaluationReport, challenger: ChallengerFit | None) -> dict[str, float]:
+    found = {} if challenger is None else {"challenger.cv_log_loss": challenger.cv_log_loss}
     for model, metrics in report.models.items():
         for name, interval in metrics.items():
             found[f"{model}.{name}"] = interval.estimate

@@ -152,4 +152,6 @@ def _resolved(value: str, root: Path) -> str:
             came="nothing there",
             fix=f"Set the variable or write the file that {value} names.",
         )
+    if found.startswith("sqlite:///"):  # a relative file lies in the workspace, wherever the command is run
+        return f"sqlite:///{root / found.removeprefix('sqlite:///')}"
     return found

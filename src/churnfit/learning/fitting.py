@@ -74,7 +74,7 @@ def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:
         replace(
             line,
             label=spec.label_of(line.name),
-            group=spec.measures[line.name].group,
+            group=spec.groups[spec.measures[line.name].group].label,
             unit=spec.measures[line.name].unit,
             actionable=spec.measures[line.name].actionable,
         )

@@ -61,18 +61,21 @@ def to_text(card: Scorecard) -> str:
 
 def _facts(card: Scorecard) -> list[str]:
     evidence = card.evidence
-    segments = ", ".join(f"{name} {offset:+.2f}" for name, offset in card.segment_offsets)
     facts = [
         f"learned from {evidence.rows:,} snapshots of {evidence.accounts:,} accounts, "
         f"{evidence.churned_rows:,} of them churned within {card.horizon_days} days",
         f"bands: red below {card.bands.red_below:g}, green from {card.bands.green_from:g}; "
         f"average health {card.expected_health:.1f}",
-        f"churn logit = {card.intercept:.3f} - {card.slope:.4f} x health"
-        + (f"; segments {segments}" if segments else ""),
-        f"sha256 {card.sha256[:16]}",
     ]
+    groups: dict[str, float] = {}
+    for measure in card.measures:
+        groups[measure.group] = groups.get(measure.group, 0.0) + measure.weight
+    if any(groups):
+        facts.append("weight by group: " + ", ".join(f"{group} {weight:g}" for group, weight in groups.items()))
+    if card.left_out:
+        facts.append(f"left out for lack of evidence: {', '.join(card.left_out)}")
     if not card.measures:
         facts.append("no measure carries evidence: every account gets the base rate")
-    if card.left_out:
-        facts.insert(2, f"left out for lack of evidence: {', '.join(card.left_out)}")
-    return facts
+    segments = ", ".join(f"{name} {offset:+.2f}" for name, offset in card.segment_offsets)
+    logit = f"churn logit = {card.intercept:.3f} - {card.slope:.4f} x health"
+    return [*facts, f"{logit}; segments {segments}" if segments else logit, f"sha256 {card.sha256[:16]}"]

@@ -83,7 +83,7 @@ class Playbook(Strict):
 
 
 class Queue(Strict):
-    """How many calls to action one owner can work at a time, and how long a closed one stays closed."""
+    """How many calls to action one owner can work at a time, and within how many days a closed one comes back."""
 
     capacity_per_owner: Annotated[int, Field(ge=1)] = 8
     cooldown_days: Annotated[int, Field(ge=0)] = 14

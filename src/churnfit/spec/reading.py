@@ -13,6 +13,8 @@ from churnfit.spec.scorecard import ScorecardSpec
 
 __all__ = ["read_spec", "read_toml", "spec_error"]
 
+_FAULTS_SHOWN = 10
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return the parsed TOML of `path`.
@@ -40,7 +42,8 @@ def read_spec(path: Path) -> ScorecardSpec:
     Raises
     ------
     SpecError
-        CF503 with every faulty key at once, each with the nearest valid one.
+        CF503 with the faulty keys of every part, unknown ones with the nearest valid one. The values of a part are
+        looked at once its keys are known.
     """
     given = read_toml(path)
     try:
@@ -55,10 +58,11 @@ def spec_error(where: str, fault: ValidationError) -> SpecError:
     for error in fault.errors():
         place = ".".join(str(part) for part in error["loc"]) or "the file"
         found.append(f"{place}: {error['msg'].removeprefix('Value error, ')}")
+    more = len(found) - _FAULTS_SHOWN
     return SpecError(
         "CF503",
         where=where,
         expected="a valid spec",
-        came="; ".join(found[:10]),
+        came="; ".join(found[:_FAULTS_SHOWN]) + (f"; and {more} more" if more > 0 else ""),
         fix="Correct these keys; `churnfit init` writes a commented example.",
     )

@@ -37,7 +37,7 @@ class Strict(BaseModel):
     def _keys_are_known(cls, given: Any) -> Any:
         if isinstance(given, dict):
             valid = list(cls.model_fields)
-            for key in given:
-                if key not in valid:
-                    raise ValueError(f"unknown key '{key}'; {nearest(str(key), valid)}")
+            unknown = [f"unknown key '{key}'; {nearest(str(key), valid)}" for key in given if key not in valid]
+            if unknown:
+                raise ValueError("; ".join(unknown))
         return given

@@ -1,4 +1,4 @@
-"""Versions and the champion, in MLflow: the only module that imports it.
+"""Versions and the champion, in MLflow: the only module that calls it.
 
 Two registered models per card: ``<card>_candidates``, one version per fit, and ``<card>``, one version per promotion,
 with the alias ``champion``. A version's artifact is the card's JSON (no pickle), named by its SHA-256 and checked on
@@ -7,7 +7,6 @@ every load. What to log is data (`RunRecord`); logging is one loop.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 import math
@@ -15,23 +14,23 @@ import os
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from churnfit.errors import GateError, IntegrityError, UsageError
+from churnfit.errors import BusyError, GateError, IntegrityError, UsageError
+from churnfit.registry.model import checked_card
+from churnfit.registry.records import RunRecord, Version
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.contract import coerce, input_columns
+from churnfit.scorecard.contract import input_columns
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
-__all__ = ["Registry", "RunRecord", "Version"]
+__all__ = ["Registry"]
 
 _ALIAS = "champion"
 _REFERENCE = re.compile(r"(candidate|version)-(\d+)")
@@ -42,38 +41,6 @@ _QUIET = {
     "MLFLOW_UV_AUTO_DETECT": "false",
     "MLFLOW_LOG_UV_FILES": "false",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunRecord:
-    """What one fit leaves behind: parameters, metrics, figures and texts by file name."""
-
-    params: Mapping[str, str | int | float]
-    metrics: Mapping[str, float]
-    figures: Mapping[str, Figure] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
-    gates_passed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """One registered version of a card; `reference` is how commands name it."""
-
-    card: str
-    kind: str
-    number: int
-    sha256: str
-    run_id: str
-    gates_passed: bool
-    is_champion: bool = False
-    promoted_from: str = ""
-    reason: str = ""
-    created_at: str = ""
-
-    @property
-    def reference(self) -> str:
-        """``candidate-3`` or ``version-2``."""
-        return f"{self.kind}-{self.number}"
 
 
 class Registry:
@@ -100,6 +67,16 @@ class Registry:
         mlflow.set_tracking_uri(tracking_uri)
         mlflow.set_registry_uri(tracking_uri)
         self._client: MlflowClient = mlflow.MlflowClient(tracking_uri, tracking_uri)
+        try:
+            self._client.search_experiments(max_results=1)
+        except Exception as fault:  # whatever MLflow's store lets through: a damaged file, no answer
+            raise IntegrityError(
+                "CF603",
+                where="MLflow",
+                expected="a store that answers",
+                came=str(fault).splitlines()[0][:200],
+                fix="Restore it, start the server, or correct tracking_uri in churnfit.toml.",
+            ) from fault
 
     def register(self, card: Scorecard, record: RunRecord) -> Version:
         """Log the run and register its card as the next candidate."""
@@ -113,7 +90,12 @@ class Registry:
             for name, text in record.texts.items():
                 mlflow.log_text(text, name)
             model_uri = self._log_model(card)
-        tags = {"sha256": card.sha256, "gates_passed": str(record.gates_passed), "run_id": run.info.run_id}
+        tags = {
+            "sha256": card.sha256,
+            "gates_passed": str(record.gates_passed),
+            "run_id": run.info.run_id,
+            "judged_against": record.champion_sha256,
+        }
         with _quiet():
             found = mlflow.register_model(model_uri, _candidates(card.name), tags=tags)
         return self._version(card.name, "candidate", int(found.version))
@@ -129,6 +111,11 @@ class Registry:
                 found.append(_as_version(card, kind, item, is_champion=kind == "version" and number == champion))
         return found
 
+    def champion(self, card: str) -> Version | None:
+        """Return the champion, None when nothing was promoted yet."""
+        number = self._champion_number(card)
+        return None if number is None else self._version(card, "version", number)
+
     def resolve(self, card: str, reference: str) -> Version:
         """Return the version that ``champion``, ``latest`` (candidate), ``candidate-N`` or ``version-N`` names.
 
@@ -138,9 +125,9 @@ class Registry:
             CF602 when there is none.
         """
         if reference == _ALIAS:
-            number = self._champion_number(card)
-            if number is not None:
-                return self._version(card, "version", number)
+            champion = self.champion(card)
+            if champion is not None:
+                return champion
             raise UsageError(
                 "CF602",
                 where=f"card '{card}'",
@@ -186,15 +173,19 @@ class Registry:
             found = list(Path(local, "data").glob("*.json"))
             if len(found) != 1:
                 raise _lost(version, f"{len(found)} JSON files")
-            return _checked_card(found[0], version.sha256)
+            return checked_card(found[0], version.sha256)
 
     def promote(self, candidate: Version, *, reason: str) -> Version:
         """Make `candidate` the champion: copy it to the production model and move the alias.
+
+        The champion's own card again changes nothing.
 
         Raises
         ------
         GateError
             CF606 when its gates did not pass.
+        BusyError
+            CF608 when the champion is no longer the one its gates compared it with.
         """
         if not candidate.gates_passed:
             raise GateError(
@@ -205,12 +196,26 @@ class Registry:
                 fix="churnfit show names it; refit, or change the limit in the spec.",
             )
         self.load(candidate)
-        before = self._champion_number(candidate.card)
+        champion = self.champion(candidate.card)
+        if champion is not None and champion.sha256 == candidate.sha256:
+            return champion
+        if candidate.judged_against != (champion.sha256 if champion else ""):
+            raise BusyError(
+                "CF608",
+                where=f"{candidate.card} {candidate.reference}",
+                expected="gates that compared it with the present champion",
+                came=f"a comparison with {candidate.judged_against[:12] or 'none'}",
+                fix="Fit again: the new candidate is judged against the champion of today.",
+            )
         source = f"models:/{_candidates(candidate.card)}/{candidate.number}"
         with _quiet():
             copied = self._client.copy_model_version(source, candidate.card)
         number = int(copied.version)
-        tags = {"promoted_from": candidate.reference, "reason": reason, "replaced": str(before or "")}
+        tags = {
+            "promoted_from": candidate.reference,
+            "reason": reason,
+            "replaced": str(champion.number if champion else ""),
+        }
         for name, value in tags.items():
             self._client.set_model_version_tag(candidate.card, str(number), name, value)
         self._client.set_registered_model_alias(candidate.card, _ALIAS, str(number))
@@ -269,7 +274,7 @@ class Registry:
             with _quiet():
                 logged = mlflow.pyfunc.log_model(
                     name="scorecard",
-                    loader_module="churnfit.registry",
+                    loader_module="churnfit.registry.model",
                     data_path=str(path),
                     signature=ModelSignature(Schema(inputs), outputs),
                     pip_requirements=["churnfit"],
@@ -309,6 +314,7 @@ def _as_version(card: str, kind: str, item: Any, *, is_champion: bool) -> Versio
         sha256=item.tags.get("sha256", ""),
         run_id=item.tags.get("run_id", ""),
         gates_passed=item.tags.get("gates_passed") == "True",
+        judged_against=item.tags.get("judged_against", ""),
         is_champion=is_champion,
         promoted_from=item.tags.get("promoted_from", ""),
         reason=item.tags.get("reason", ""),
@@ -324,37 +330,3 @@ def _lost(version: Version, came: str) -> IntegrityError:
         came=came,
         fix="Restore the store to where it was (MLflow keeps absolute paths; a workspace cannot be moved), or refit.",
     )
-
-
-def _checked_card(path: Path, sha256: str) -> Scorecard:
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != sha256:
-        raise IntegrityError(
-            "CF601",
-            where=path.name,
-            expected=f"SHA-256 {sha256[:16]}…",
-            came=f"{found[:16]}…",
-            fix="Somebody changed the artifact: roll back, or refit.",
-        )
-    return Scorecard.from_json(path.read_text(encoding="utf-8"))
-
-
-class _Model:
-    """What MLflow's pyfunc calls: a snapshot in, health, churn probability and band out."""
-
-    def __init__(self, card: Scorecard) -> None:
-        self.card = card
-
-    def predict(self, snapshot: pd.DataFrame, params: Mapping[str, object] | None = None) -> pd.DataFrame:
-        """Return health, churn_probability and band of each row."""
-        frame = coerce(self.card, snapshot)
-        health = self.card.health(frame)
-        probability = self.card.probability_of(health, frame.get("segment"))
-        columns = {"health": health, "churn_probability": probability, "band": self.card.bands.band(health)}
-        return pd.DataFrame(columns, index=snapshot.index)
-
-
-def _load_pyfunc(path: str) -> _Model:
-    """Return the model in `path` (called by MLflow); the file's name holds the hash of its content."""
-    file = Path(path)
-    return _Model(_checked_card(file, file.stem.removeprefix("scorecard-")))
