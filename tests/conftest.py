@@ -46,7 +46,7 @@ def demo_workspace(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory)
     root = shared / "demo"
     with _alone(shared / "demo.lock"):
         if not (shared / "demo.done").exists():
-            init(root)
+            init(root, templates=("onboarding", "dear"))
             lighten(root / "models" / CARD / "scorecard.toml")
             (root / ".churnfit").mkdir()
             shutil.copy(empty_mlflow, root / ".churnfit" / "mlflow.db")

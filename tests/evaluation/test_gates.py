@@ -108,11 +108,10 @@ def test_what_is_unknown_never_passes(report, make_spec, code):
     [
         ("CF003", lambda r: replace(r, differences={"champion": r.differences["champion"]})),
         ("CF004", lambda r: replace(r, differences={"hand_made": r.differences["hand_made"]})),
-        ("CF006", lambda r: with_band(r, "red", rows=0, share=0.0, lift=Interval(NAN, NAN, NAN))),
     ],
 )
 def test_gates_without_an_object_do_not_apply(report, make_spec, code, change):
-    """No hand-made card, no champion, no red account: not applicable, and promotion stays open."""
+    """No hand-made card, no champion: not applicable, and promotion stays open."""
     verdict = judge(change(report), make_spec())
     assert outcomes(verdict)[code] == "not applicable"
     assert verdict.passed
@@ -157,3 +156,19 @@ def test_verdicts_render(report, make_spec):
     assert verdict.to_text().splitlines()[3] == "Promotion is open"
     assert verdict.to_markdown().count("| CF00") == 9
     assert verdict.as_dict()["passed"] is True
+
+
+def test_a_card_that_would_never_call_anybody_fails(report, make_spec):
+    """Nobody is red: CF006 says that a call never pays at these costs, and promotion is closed."""
+    nobody = with_band(report, "red", rows=0, share=0.0, lift=Interval(NAN, NAN, NAN))
+    [answer] = [answer for answer in judge(nobody, make_spec()).answers if answer.code == "CF006"]
+    assert (answer.outcome, answer.found) == ("failed", "nobody is red")
+    assert "a call never pays" in answer.sentence
+
+
+def test_a_champion_that_cannot_be_scored_does_not_close_promotion_for_good(report, make_spec):
+    """The spec dropped a measure of the champion: CF004 says which, and does not apply."""
+    verdict = judge(replace(report, differences={}), make_spec(), has_champion=True, champion_lacks=["seats"])
+    [answer] = [answer for answer in verdict.answers if answer.code == "CF004"]
+    assert answer.outcome == "not applicable"
+    assert "no longer measures seats" in answer.sentence

@@ -19,7 +19,13 @@ def another(workspace: Workspace, *, gates_passed: bool = True) -> Scorecard:
     """Register the champion with its red cut a little higher as a new candidate; return it."""
     _, champion = load(workspace, CARD, "champion")
     card = replace(champion, bands=replace(champion.bands, red_below=champion.bands.red_below + 1.0))
-    record = RunRecord(params={}, metrics={}, texts={"gates.md": "# the gates"}, gates_passed=gates_passed)
+    record = RunRecord(
+        params={},
+        metrics={},
+        texts={"gates.txt": "the gates"},
+        gates_passed=gates_passed,
+        champion_sha256=champion.sha256,
+    )
     workspace.registry().register(card, record)
     return card
 
@@ -48,7 +54,7 @@ def test_a_plan_changes_nothing_and_says_what_would(workspace: Workspace) -> Non
     assert plan.champion is not None
     assert plan.champion.reference == "version-1"
     assert any("red" in change and f"{card.bands.red_below:g}" in change for change in plan.changes)
-    assert plan.gates == "# the gates"
+    assert plan.gates == "the gates"
     assert workspace.registry().resolve(CARD, "champion").reference == "version-1"
 
 

@@ -61,9 +61,15 @@ def test_a_dry_run_writes_nothing(workspace: Workspace) -> None:
 
 def test_a_dry_run_says_what_the_run_then_does(workspace: Workspace) -> None:
     """Opened and resolved are the same numbers, dry and done."""
-    dry, done = scored(workspace, 14, dry_run=True), scored(workspace, 14)
+    dry, done = scored(workspace, 7, dry_run=True), scored(workspace, 7)
     assert (dry.run, dry.bands) == (done.run, done.bands)
     assert done.published
+
+
+def test_sources_that_ended_long_ago_are_not_scored(workspace: Workspace) -> None:
+    """The newest event is of 29 June: eight days after its day's end every customer would look silent."""
+    with pytest.raises(DataError, match=r"CF314 .*the newest of 2026-06-29, 8 days before"):
+        scored(workspace, 8)
 
 
 def test_a_late_date_joins_the_history_and_changes_no_cta(workspace: Workspace) -> None:

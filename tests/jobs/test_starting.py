@@ -19,8 +19,8 @@ def test_the_demo_refuses_a_workspace_that_is_not_its_own(tmp_path: Path) -> Non
 
 def test_init_refuses_to_overwrite_and_writes_nothing_then(tmp_path: Path) -> None:
     """One file in the way, and none of the others is written."""
-    (tmp_path / "models" / "dear").mkdir(parents=True)
-    (tmp_path / "models" / "dear" / "scorecard.toml").write_text("mine", encoding="utf-8")
+    (tmp_path / "models" / "onboarding").mkdir(parents=True)
+    (tmp_path / "models" / "onboarding" / "scorecard.toml").write_text("mine", encoding="utf-8")
     with pytest.raises(UsageError, match="CF506"):
         init(tmp_path)
     assert not (tmp_path / "churnfit.toml").exists()

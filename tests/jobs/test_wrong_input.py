@@ -85,7 +85,7 @@ def test_wrong_accounts_stop_the_fit_and_leave_nothing(
         ({"events": b""}, "CF401", "files with content"),
         ({"events": None}, "CF401", "a file"),
         ({"events": b"PAR1 but not really PAR1"}, "CF402", "events.parquet"),
-        ({"rows": [("A01", 900, "login")]}, "CF313", "events"),
+        ({"rows": [("A01", 90_000, "login")]}, "CF313", "events"),
         ({"rows": [{"account_id": "A01", "day": 3, "kind": "login", "value": float("inf")}]}, "CF202", "events.value"),
     ],
 )

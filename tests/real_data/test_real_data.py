@@ -85,12 +85,12 @@ def test_students_about_to_withdraw_are_found_out_of_time(tmp_path: Path, empty_
 
 @pytest.mark.parametrize(
     ("card", "least_auc", "accounts"),
-    [("telco", 0.89, 7_043), ("pysurvival", 0.90, 2_000)],
+    [("telco", 0.89, 5_174), ("pysurvival", 0.90, 1_068)],
 )
 def test_a_wide_table_goes_the_whole_way(
     tmp_path: Path, empty_mlflow: Path, card: str, least_auc: float, accounts: int
 ) -> None:
-    """Ready measures without dates: judged on held-out accounts, gates passed, promoted, everybody scored."""
+    """Ready measures without dates: judged on held-out accounts, gates passed, promoted, all who stayed scored."""
     found = trained(tmp_path, empty_mlflow, card, trials=2, as_of="2026-01-01")
     assert found.auc("card") >= least_auc
     assert found.fit.verdict.passed, found.fit.verdict.to_text()

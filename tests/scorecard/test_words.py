@@ -91,7 +91,7 @@ def test_the_card_on_paper_says_weights_thresholds_and_what_it_rests_on():
         "Logins", "50", "0 → 0, 10 → 50 · asked, no answer → 5", "up to 2", "3", "from 4",
     )  # fmt: skip
     text = to_text(CARD)
-    assert "learned from 100 snapshots of 50 accounts, 20 of them churned within 90 days" in text
+    assert "learned from 100 snapshots of 50 accounts; churn followed 20 snapshots within 90 days" in text
     assert "bands: red below 40, green from 70; average health 45.0" in text
     assert "churn logit = 2.000 - 0.0800 x health; segments smb +0.50" in text
     assert CARD.sha256[:16] in text

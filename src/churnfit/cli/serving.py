@@ -52,17 +52,14 @@ def score(
     if as_json:
         print_document(run=asdict(result.run), bands=result.bands, published=result.published, dry_run=dry_run)
         return
-    done = (
-        "dry run, nothing was written"
-        if dry_run
-        else "published"
-        if result.published
-        else "published before, nothing to do"
-    )
     bands = ", ".join(f"{count:,} {band}" for band, count in result.bands.items())
+    moved = f"{result.run.opened} CTAs opened, {result.run.resolved} resolved"
+    if dry_run:
+        moved = f"dry run, nothing was written; it would be {moved}"
+    elif not result.published:
+        moved = "published before, nothing to do"
     print_lines(
-        f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; "
-        f"{result.run.opened} CTAs opened, {result.run.resolved} resolved ({done})"
+        f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; {moved}"
     )
 
 

@@ -16,11 +16,21 @@ __all__ = ["demo", "doctor", "explain_code", "init"]
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Where; made if it is not there.")] = Path()) -> None:
-    """Write a churnfit.toml and two commented specs to start from."""
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where; made if it is not there.")] = Path(),
+    template: Annotated[list[str] | None, typer.Option(help="onboarding (default) or dear; may be repeated.")] = None,
+) -> None:
+    """Write a churnfit.toml and a commented spec to start from."""
+    from churnfit.jobs.starting import TEMPLATES
     from churnfit.jobs.starting import init as make
 
-    print_lines(*(str(path) for path in make(folder)))
+    wanted = tuple(dict.fromkeys(template or TEMPLATES[:1]))
+    unknown = [name for name in wanted if name not in TEMPLATES]
+    if unknown:
+        raise UsageError(
+            "CF703", where="--template", expected=" or ".join(TEMPLATES), came=unknown[0], fix="Give one of them."
+        )
+    print_lines(*(str(path) for path in make(folder, templates=wanted)))
 
 
 @app.command()
@@ -52,13 +62,20 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command("explain-code")
 def explain_code(code: Annotated[str, typer.Argument(help="As in an error, for example CF104.")]) -> None:
-    """Explain an error code."""
+    """Explain the code of an error or of a gate."""
+    from churnfit.evaluation.gates import GATES
+
+    code = code.upper()
+    gates = {gate.code: f"Gate: {gate.title}. {gate.question}" for gate in GATES}
+    if code in gates:
+        print_lines(f"{code}: {gates[code]}")
+        return
     if code not in CODES:
         raise UsageError(
             "CF703",
             where="explain-code",
-            expected="a code of an error",
+            expected="a code of an error or gate",
             came=code,
-            fix=f"Known codes: {', '.join(sorted(CODES))}.",
+            fix=f"Known codes: {', '.join(sorted({**gates, **CODES}))}.",
         )
     print_lines(f"{code}: {CODES[code]}")

@@ -96,7 +96,7 @@ def demo_summary(result: DemoResult) -> list[str]:
         f"Everything lies in {root}: data/ (the simulated history), models/onboarding/ (spec, champion.md),",
         ".churnfit/ (scores, MLflow, calls to action). Try there:",
         f"  cd {root}",
-        "  churnfit queue --card onboarding",
-        *([f"  churnfit explain {mine[0].cta.account_id} --card onboarding"] if mine else []),
-        "  churnfit show --card onboarding",
+        "  churnfit queue",
+        *([f"  churnfit explain {mine[0].cta.account_id}"] if mine else []),
+        "  churnfit show",
     ]

@@ -27,7 +27,7 @@ def show(reference: Reference = "champion", card: CardOption = None, as_json: As
         return
     print_lines(to_text(found))
     if version is not None:
-        print_lines(workspace.registry().text(version, "gates.md"))
+        print_lines(workspace.registry().text(version, "gates.txt"))
 
 
 @app.command("list")
@@ -104,8 +104,9 @@ def rollback(
 
     workspace, name = opened(card)
     if not apply:
-        champion = workspace.registry().resolve(name, "champion")
-        print_lines(f"{name}: {champion.reference} would give way to its predecessor. To do it: add --apply")
+        registry = workspace.registry()
+        champion, earlier = registry.resolve(name, "champion"), registry.predecessor(name)
+        print_lines(f"{name}: {champion.reference} would give way to {earlier.reference}. To do it: add --apply")
         return
     print_lines(f"{name}: {go_back(workspace, name).reference} is the champion again")
 

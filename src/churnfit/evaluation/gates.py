@@ -230,8 +230,10 @@ def _red_churns(evidence: Evidence) -> Finding:
     least, red = evidence.spec.gates.min_red_lift, evidence.band("red")
     limit = f"lift >= {number(least, 2)}"
     if red.rows == 0:
-        # Economics may rightly call nobody; a card that misses churners that way is caught by CF007.
-        return _not_applicable(limit, "No account is red, so red has no churn rate.")
+        nobody = "Nobody is red: at these costs and save rates a call never pays for an account of median value, so no "
+        return _decided(
+            False, limit, "nobody is red", ("", nobody + "call to action would ever open. Look at [bands].")
+        )
     return _decided(
         red.lift.estimate >= least,
         limit,

@@ -17,7 +17,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["STAGE_START", "landmark_grid", "scoring_grid"]
+__all__ = ["STAGE_START", "landmark_grid", "newest_fact", "scoring_grid"]
 
 STAGE_START = "date_trunc('day', started_at)"
 """SQL: day 0 of an account's stage; landmark days and stage days count from it."""
@@ -70,3 +70,18 @@ def scoring_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.
         f"AND (stage IS NULL OR stage = {literal(spec.cohort.stage)}) "
         f"AND date_sub('day', {STAGE_START}, {stamp}) BETWEEN {literal(first)} AND {literal(last)} ORDER BY ALL",
     )
+
+
+def newest_fact(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> pd.Timestamp | None:
+    """Return the midnight after the newest event or churn that the sources know; None for a wide table.
+
+    What happened after it nobody recorded: an account that is still there then is not known to have stayed longer.
+    """
+    if spec.sources.measures is not None:
+        return None
+    newest = fetch_frame(
+        con,
+        "SELECT date_trunc('day', greatest((SELECT max(recorded_at) FROM events WHERE recorded_at < now()), "
+        "(SELECT max(churned_at) FROM accounts WHERE churned_at < now()))) + to_days(1) AS until",
+    )["until"].iloc[0]
+    return None if pd.isna(newest) else pd.Timestamp(newest)

@@ -60,8 +60,10 @@ def plan_promotion(workspace: Workspace, card: str, reference: str) -> Promotion
     candidate = registry.resolve(card, reference)
     learned = registry.load(candidate)
     champion = registry.champion(card)
-    changes = diff(registry.load(champion), learned) if champion else ["the first champion of this card"]
-    gates = registry.text(candidate, "gates.md")
+    changes = ["the first champion of this card"]
+    if champion is not None:
+        changes = diff(registry.load(champion), learned) or ["no difference: promoting it changes nothing"]
+    gates = registry.text(candidate, "gates.txt")
     return PromotionPlan(candidate=candidate, champion=champion, changes=changes, gates=gates)
 
 

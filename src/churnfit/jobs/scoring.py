@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from churnfit.cta.rules import ScoredAccount, decide
 from churnfit.cta.store import RunRow
 from churnfit.errors import DataError, UsageError
 from churnfit.history.checks import check_sources, require_clean
-from churnfit.history.cohort import scoring_grid
+from churnfit.history.cohort import newest_fact, scoring_grid
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.training import Say, now
@@ -24,6 +24,9 @@ from churnfit.scoring.batch import ScoredRun, publish, published_reasons, run_fo
 from churnfit.scoring.batch import score as score_snapshot
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 __all__ = ["Explanation", "ScoringResult", "explain", "published_runs", "queue", "score", "scoring_snapshot"]
 
@@ -54,11 +57,13 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
     Raises
     ------
     DataError
-        The first error of the sources' checks; CF110 when no account is in the stage that day.
+        The first error of the sources' checks; CF314 when the sources end too long before `as_of`; CF110 when no
+        account is in the stage that day.
     """
     with open_sources(spec, workspace.root) as con:
         # a past date is scored from sources that know what came later: the snapshot looks away
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
+        _refuse_stale(con, spec, as_of)
         measured = snapshot(con, spec, scoring_grid(con, spec, as_of))
     if measured.empty:
         raise DataError(
@@ -69,6 +74,19 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
             fix="Check the date and cohort.stage_days.",
         )
     return measured.assign(as_of=as_of)
+
+
+def _refuse_stale(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> None:
+    """Raise CF314 when the newest fact is so old that silence would look like customers going quiet."""
+    newest = newest_fact(con, spec)
+    if newest is not None and (age := (as_of - newest).days) > spec.cohort.max_age_days:
+        raise DataError(
+            "CF314",
+            where=f"card '{spec.name}' on {as_of:%Y-%m-%d}",
+            expected=f"facts at most {spec.cohort.max_age_days} days old (cohort.max_age_days)",
+            came=f"the newest of {newest - pd.Timedelta(days=1):%Y-%m-%d}, {age} days before",
+            fix="Bring the sources up to date, or score a date they reach with --as-of.",
+        )
 
 
 def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry_run: bool = False) -> ScoringResult:

@@ -46,7 +46,7 @@ class DemoResult:
     queue: list[QueueRow]
 
 
-def init(folder: Path, *, templates: tuple[str, ...] = TEMPLATES) -> list[Path]:
+def init(folder: Path, *, templates: tuple[str, ...] = TEMPLATES[:1]) -> list[Path]:
     """Write `churnfit.toml` and a commented spec per template into `folder`; return the files.
 
     Raises

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from churnfit.evaluation.figures import calibration_figure, lift_figure
 from churnfit.evaluation.gates import Verdict, judge
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
 from churnfit.history.checks import Finding, check_sources, require_clean
-from churnfit.history.cohort import landmark_grid
+from churnfit.history.cohort import landmark_grid, newest_fact
 from churnfit.history.labels import labels, ledger
 from churnfit.history.leaks import suspects
 from churnfit.history.snapshot import snapshot, snapshot_hash
@@ -34,6 +34,9 @@ from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.render import to_markdown
 from churnfit.scorecard.shap import summary_figure
 from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 __all__ = ["FitResult", "Say", "TrainingSet", "check", "fit", "label_ledger", "now", "training_set"]
 
@@ -76,7 +79,7 @@ def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tup
     """Return the label of every training row, and the ledger per cohort."""
     spec = workspace.spec(card)
     with open_sources(spec, workspace.root) as con:
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(spec, as_of))
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
     return found, ledger(found)
 
 
@@ -89,12 +92,11 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         The first error of `check`; CF110 when no row has matured, with the date the first will.
     """
     spec = workspace.spec(card)
-    observed_to = _observed_to(spec, as_of)
     with open_sources(spec, workspace.root) as con:
         say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
         matured = found[found["status"] == "matured"]
         if matured.empty:
             first = found.loc[found["status"] == "immature", "matures_on"].min()
@@ -169,6 +171,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
             "card.md": to_markdown(learned),
             "report.md": report.to_markdown(),
             "gates.md": verdict.to_markdown(),
+            "gates.txt": verdict.to_text(),
             "ledger.csv": training.ledger.to_csv(index=False),
         },
         gates_passed=verdict.passed,
@@ -182,11 +185,12 @@ def now() -> pd.Timestamp:
     return pd.Timestamp.now(tz="UTC")
 
 
-def _observed_to(spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.Timestamp:
-    """Return the moment up to which the sources know everything: the end of the spec's last day, or as_of."""
-    if spec.cohort.observed_to is None:
-        return as_of
-    return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC") + pd.Timedelta(days=1))
+def _observed_to(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.Timestamp:
+    """Return the moment up to which the sources know everything: the spec's last day or else the newest fact's."""
+    if spec.cohort.observed_to is not None:
+        return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC") + pd.Timedelta(days=1))
+    newest = newest_fact(con, spec)
+    return as_of if newest is None else min(as_of, newest)
 
 
 def _judged(judging: pd.DataFrame, card: Scorecard) -> pd.DataFrame:

@@ -193,7 +193,7 @@ class Registry:
                 where=f"{candidate.card} {candidate.reference}",
                 expected="every gate passed",
                 came="a gate that said no",
-                fix="churnfit show names it; refit, or change the limit in the spec.",
+                fix=f"churnfit show {candidate.reference} names it; refit, or change the limit in the spec.",
             )
         self.load(candidate)
         champion = self.champion(candidate.card)
@@ -221,17 +221,17 @@ class Registry:
         self._client.set_registered_model_alias(candidate.card, _ALIAS, str(number))
         return self._version(candidate.card, "version", number)
 
-    def rollback(self, card: str) -> Version:
-        """Make the version that the champion replaced the champion again.
+    def predecessor(self, card: str) -> Version:
+        """Return the version that the champion replaced.
 
         Raises
         ------
         UsageError
-            CF607 when the champion replaced nothing.
+            CF607 when the champion replaced nothing, CF602 when there is no champion.
         """
         champion = self.resolve(card, _ALIAS)
-        tags = self._client.get_model_version(card, str(champion.number)).tags
-        if not tags.get("replaced"):
+        replaced = self._client.get_model_version(card, str(champion.number)).tags.get("replaced")
+        if not replaced:
             raise UsageError(
                 "CF607",
                 where=f"card '{card}'",
@@ -239,7 +239,11 @@ class Registry:
                 came=f"{champion.reference} is the first",
                 fix="Promote another candidate instead.",
             )
-        earlier = self._version(card, "version", int(tags["replaced"]))
+        return self._version(card, "version", int(replaced))
+
+    def rollback(self, card: str) -> Version:
+        """Make the version that the champion replaced the champion again; CF607 when it replaced nothing."""
+        earlier = self.predecessor(card)
         self.load(earlier)
         self._client.set_registered_model_alias(card, _ALIAS, str(earlier.number))
         return self._version(card, "version", earlier.number)

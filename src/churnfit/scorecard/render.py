@@ -62,8 +62,8 @@ def to_text(card: Scorecard) -> str:
 def _facts(card: Scorecard) -> list[str]:
     evidence = card.evidence
     facts = [
-        f"learned from {evidence.rows:,} snapshots of {evidence.accounts:,} accounts, "
-        f"{evidence.churned_rows:,} of them churned within {card.horizon_days} days",
+        f"learned from {evidence.rows:,} snapshots of {evidence.accounts:,} accounts; "
+        f"churn followed {evidence.churned_rows:,} snapshots within {card.horizon_days} days",
         f"bands: red below {card.bands.red_below:g}, green from {card.bands.green_from:g}; "
         f"average health {card.expected_health:.1f}",
     ]

@@ -74,7 +74,8 @@ class Cohort(Strict):
     `landmark_days` are the days of the stage on which training snapshots are taken (a longer list: more rows,
     more alike). `horizon_days` after a snapshot, churn counts (longer: more churners, older evidence).
     `stage_days` are the first and last day of the stage on which accounts are scored.
-    `observed_to` is the last day the sources know about, when it is not the day of the run.
+    `observed_to` is the last day the sources know about, when it is not the day of their newest event or churn.
+    `max_age_days` is how many days the newest fact may lie before a date that is scored.
     """
 
     stage: str = "onboarding"
@@ -83,6 +84,7 @@ class Cohort(Strict):
     horizon_days: Days
     reporting_lag_days: Annotated[int, Field(ge=0)] = 0
     observed_to: date | None = None
+    max_age_days: Days = 7
 
     @model_validator(mode="after")
     def _days_rise(self) -> Self:
