@@ -388,3 +388,17 @@ def test_a_column_that_is_never_filled_is_left_out(learned):
     empty = X.assign(void=np.nan, nothing=pd.Series([None] * len(X), dtype=object))
     card = ScorecardClassifier(**QUICK).fit(empty, y).card_
     assert {"void", "nothing"} <= set(card.left_out)
+
+
+def test_the_label_that_means_churned_can_be_named():
+    """ "churned" sorts before "stayed": named, it is the risk; probabilities stand in the order of classes_."""
+    X, y = customers()
+    words = np.where(y == 1, "churned", "stayed")
+    numbers = ScorecardClassifier(**QUICK).fit(X, y)
+    named = ScorecardClassifier(churned_class="churned", **QUICK).fit(X, words)
+    assert named.card_ == numbers.card_
+    assert named.classes_.tolist() == ["churned", "stayed"]
+    np.testing.assert_array_equal(named.predict_proba(X), numbers.predict_proba(X)[:, ::-1])
+    assert ((named.predict(X) == "churned") == (numbers.predict(X) == 1)).mean() > 0.99
+    with pytest.raises(DataError, match=r"CF105 y: expected the label 'gone' .*came 2 \(churned, stayed\)"):
+        ScorecardClassifier(churned_class="gone", **QUICK).fit(X, words)

@@ -19,6 +19,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import matched_intercept
 from churnfit.learning.codes import measure_names, normalised
@@ -59,6 +60,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         A text column of X that shifts the intercept and earns no points; learned jointly with the points.
     horizon_days : int, default=90
         What the label means; written on the card.
+    churned_class : object, optional
+        The label that means churned; absent, the one that sorts last (1 of 0 and 1; beware of "churned", "stayed").
     random_state : int, default=0
         Deals the folds.
 
@@ -67,7 +70,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     card_ : Scorecard
         The learned value; everything else follows from it.
     classes_ : ndarray of shape (2,)
-        The second is "churned".
+        The labels, sorted; `churned_index_` is the place of the one that means churned.
     out_of_fold_probability_ : ndarray of shape (n_rows,)
         Churn probability of each training row from folds that did not see it, before rounding.
     n_features_in_, feature_names_in_
@@ -95,6 +98,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         min_churned: int = 12,
         segment_column: str | None = None,
         horizon_days: int = 90,
+        churned_class: object = None,
         random_state: int = 0,
     ) -> None:
         self.shapes = shapes
@@ -106,6 +110,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.min_churned = min_churned
         self.segment_column = segment_column
         self.horizon_days = horizon_days
+        self.churned_class = churned_class
         self.random_state = random_state
 
     def fit(
@@ -165,10 +170,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: pd.DataFrame | ArrayLike) -> Floats:
-        """Return P(stayed) and P(churned) of each row, shape (n_rows, 2)."""
+        """Return the probability of each class of each row, in the order of `classes_`, shape (n_rows, 2)."""
         frame = self._predicting(X)
         churned = self.card_.probability_of(self.card_.health(frame), self._segment_column(frame))
-        return np.column_stack([1.0 - churned, churned])
+        both = [1.0 - churned, churned]
+        return np.column_stack(both if self.churned_index_ == 1 else both[::-1])
 
     def predict(self, X: pd.DataFrame | ArrayLike) -> NDArray[Any]:
         """Return the likelier class of each row (n_rows,)."""
@@ -177,9 +183,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return labels
 
     def decision_function(self, X: pd.DataFrame | ArrayLike) -> Floats:
-        """Return the churn logit of each row (n_rows,)."""
-        churned = np.clip(self.predict_proba(X)[:, 1], 1e-300, 1 - 1e-16)
-        logit: Floats = np.log(churned) - np.log1p(-churned)
+        """Return the logit of the second class of each row (n_rows,); by default that is churn."""
+        second = np.clip(self.predict_proba(X)[:, 1], 1e-300, 1 - 1e-16)
+        logit: Floats = np.log(second) - np.log1p(-second)
         return logit
 
     def health(self, X: pd.DataFrame | ArrayLike) -> Floats:
@@ -228,7 +234,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if type_of_target(labels) == "multiclass" or len(np.unique(labels)) > 2:
             raise ValueError("Only binary classification is supported. The type of the target is multiclass.")
         self.classes_ = np.unique(labels)
-        churned: Floats = (labels == self.classes_[-1]).astype(np.float64)
+        meant = [i for i, label in enumerate(self.classes_) if label == self.churned_class]
+        if self.churned_class is not None and not meant:
+            raise DataError(
+                "CF105",
+                where="y",
+                expected=f"the label {self.churned_class!r} (churned_class)",
+                came=count_and_examples(self.classes_),
+                fix="Name the label that means churned.",
+            )
+        self.churned_index_ = meant[0] if meant else len(self.classes_) - 1
+        churned: Floats = (labels == self.classes_[self.churned_index_]).astype(np.float64)
         return churned
 
     def _segment_column(self, frame: pd.DataFrame) -> pd.Series | None:
