@@ -38,10 +38,6 @@ class TableContract:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
 
-    def column(self, name: str) -> Column:
-        """Return the column called `name`; KeyError when the contract has none."""
-        return {column.name: column for column in self.columns}[name]
-
 
 ACCOUNTS = TableContract(
     name="accounts",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -69,11 +70,8 @@ def _looked_at(what: str, look: Callable[[], str]) -> Health:
 
 
 def _store(workspace: Workspace) -> str:
-    store = workspace.store()
-    try:
+    with closing(workspace.store()) as store:
         runs = sum(len(store.runs(card)) for card in workspace.cards)
-    finally:
-        store.close()
     return f"{runs} runs"
 
 

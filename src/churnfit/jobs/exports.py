@@ -6,6 +6,7 @@ CSV cells that a spreadsheet would run as a formula are neutralised with a leadi
 from __future__ import annotations
 
 import csv
+from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Literal
@@ -78,11 +79,8 @@ def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace
 
 
 def _scores(workspace: Workspace, card: str) -> pd.DataFrame:
-    store = workspace.store()
-    try:
+    with closing(workspace.store()) as store:
         run = store.latest_run(card)
-    finally:
-        store.close()
     if run is None:
         raise UsageError(
             "CF702", where=f"card '{card}'", expected="a scoring run", came="none", fix="churnfit score makes one."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -120,37 +121,28 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
-    store = workspace.store()
-    try:
+    with closing(workspace.store()) as store:
         done = store.publish(
             row,
             lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version),
             dry_run=dry_run,
         )
         there = store.run(key)
-    finally:
-        store.close()
     bands = {band: int((run.scores["band"] == band).sum()) for band in ("red", "amber", "green")}
     return ScoringResult(run=done or there or row, bands=bands, published=done is not None and not dry_run)
 
 
 def queue(workspace: Workspace, card: str, *, owner: str | None = None) -> list[QueueRow]:
     """Return the open CTAs in their owners' order, optionally of one owner."""
-    store = workspace.store()
-    try:
+    with closing(workspace.store()) as store:
         rows = rank(store.open_ctas(card), workspace.spec(card).queue)
-    finally:
-        store.close()
     return [row for row in rows if owner is None or row.owner == owner]
 
 
 def published_runs(workspace: Workspace, card: str) -> list[RunRow]:
     """Return the card's scoring runs, in the order they were published."""
-    store = workspace.store()
-    try:
+    with closing(workspace.store()) as store:
         return store.runs(card)
-    finally:
-        store.close()
 
 
 def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | None = None) -> Explanation:
@@ -161,11 +153,8 @@ def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | N
     UsageError
         CF702 when there is no such run, or no such account in it.
     """
-    store = workspace.store()
-    try:
+    with closing(workspace.store()) as store:
         run = store.latest_run(card, as_of)
-    finally:
-        store.close()
     if run is None:
         raise UsageError(
             "CF702",

@@ -199,7 +199,7 @@ def _judged(judging: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
     judged["health"] = health
     judged["band"] = card.bands.band(health)
     judged["coverage"] = card.coverage(judging)
-    judged["p_card"] = card.churn_probability(judging)
+    judged["p_card"] = card.probability_of(health, judging["segment"])
     return judged
 
 

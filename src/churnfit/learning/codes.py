@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churnfit.scorecard.points import text_values
 from churnfit.tables import STATE_SUFFIX
 
 __all__ = [
@@ -50,9 +51,7 @@ def normalised(frame: pd.DataFrame) -> pd.DataFrame:
 def _plain(column: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(column.dtype):
         return pd.Series(column.to_numpy(dtype=np.float64, na_value=np.nan), index=column.index)
-    text = column.astype(str).to_numpy(dtype=object, copy=True)
-    text[column.isna().to_numpy()] = None
-    return pd.Series(text, index=column.index, dtype="object")
+    return pd.Series(text_values(column), index=column.index, dtype="object")
 
 
 def value_array(frame: pd.DataFrame, name: str) -> NDArray[Any]:

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError, IntegrityError
-from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid
+from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
 
@@ -73,7 +73,7 @@ class CardMeasure:
 
     def points(self, values: pd.Series, states: pd.Series | None = None) -> Floats:
         """Return the points of each row (n,); never NaN."""
-        given: Any = _as_text(values) if isinstance(self.curve, Categorical) else _as_numbers(values)
+        given: Any = text_values(values) if isinstance(self.curve, Categorical) else _as_numbers(values)
         points = self.curve.at(given)
         gone = pd.isna(given)
         unseen = np.isnan(points)
@@ -96,11 +96,6 @@ def _as_numbers(values: pd.Series) -> Floats:
             came=str(fault),
             fix="Map text to numbers in the source, or refit with it as a category.",
         ) from fault
-
-
-def _as_text(values: pd.Series) -> NDArray[np.object_]:
-    filled = values.notna()
-    return values.where(filled).astype(str).astype(object).where(filled, None).to_numpy(dtype=object)
 
 
 def _state_texts(states: pd.Series | None, n_rows: int) -> NDArray[np.object_]:

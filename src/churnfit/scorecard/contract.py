@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.points import Categorical
+from churnfit.scorecard.points import Categorical, text_values
 from churnfit.tables import STATE_SUFFIX
 
 __all__ = ["coerce", "input_columns"]
@@ -33,6 +33,5 @@ def coerce(card: Scorecard, frame: pd.DataFrame) -> pd.DataFrame:
         if kind == "double":
             coerced[name] = pd.Series(pd.to_numeric(column).to_numpy(np.float64, na_value=np.nan), index=column.index)
         else:
-            text = column.astype(str).astype(object).where(column.notna().to_numpy(), None)
-            coerced[name] = pd.Series(text, index=column.index)
+            coerced[name] = pd.Series(text_values(column), index=column.index, dtype="object")
     return pd.DataFrame(coerced, index=frame.index)

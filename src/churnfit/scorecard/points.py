@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["GRAIN", "Categorical", "Curve", "Graded", "Stepped", "on_grid"]
+__all__ = ["GRAIN", "Categorical", "Curve", "Graded", "Stepped", "on_grid", "text_values"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -26,6 +26,13 @@ def on_grid(points: Floats) -> Floats:
     """Return `points` rounded half up to multiples of 1/1024, elementwise."""
     rounded: Floats = np.floor(points * GRAIN + 0.5) / GRAIN
     return rounded
+
+
+def text_values(column: pd.Series) -> NDArray[np.object_]:
+    """Return a column as text with None for gaps (n_rows,): what a `Categorical` looks up."""
+    text = column.astype(str).to_numpy(dtype=object, copy=True)
+    text[column.isna().to_numpy()] = None
+    return text
 
 
 @dataclass(frozen=True)
