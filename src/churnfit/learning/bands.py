@@ -53,5 +53,4 @@ def _health_at(card: Scorecard, probability: float) -> float:
         return 100.0
     if probability >= 1:
         return 0.0
-    health = (card.intercept - math.log(probability / (1 - probability))) / card.slope
-    return float(round(min(max(health, 0.0), 100.0)))
+    return float(round(min(max(card.health_at(probability), 0.0), 100.0)))

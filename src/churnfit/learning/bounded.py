@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numba import njit
@@ -11,19 +11,58 @@ from numpy.typing import NDArray
 
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["BoundedProblem", "fit_bounded", "log_loss_sum"]
+__all__ = ["BoundedProblem", "DenseRows", "Rows", "fit_bounded", "log_loss_sum"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_ROUNDS = 30  # Newton steps; five to eight are usual
+_ROUNDS = 40  # steps; five to eight are usual
 _SETTLED = 1e-8  # relative change of the objective
+_CURVATURE_MOVED = 1e-3  # relative change of the objective below which the old curvature still serves
+
+
+class Rows(Protocol):
+    """The rows of a regression, as far as a solver sees them: a matrix A of shape (n_rows, n_coefficients)."""
+
+    def logit(self, theta: Floats) -> Floats:
+        """Return A θ (n_rows,)."""
+        ...
+
+    def pull(self, residual: Floats) -> Floats:
+        """Return Aᵀ r (n_coefficients,)."""
+        ...
+
+    def gram(self, curvature: Floats) -> Floats:
+        """Return Aᵀ diag(curvature) A, or a close estimate of it, (n_coefficients, n_coefficients)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class DenseRows:
+    """Rows held as a plain matrix."""
+
+    matrix: Floats
+
+    def logit(self, theta: Floats) -> Floats:
+        """Return A θ."""
+        product: Floats = self.matrix @ theta
+        return product
+
+    def pull(self, residual: Floats) -> Floats:
+        """Return Aᵀ r."""
+        product: Floats = self.matrix.T @ residual
+        return product
+
+    def gram(self, curvature: Floats) -> Floats:
+        """Return Aᵀ diag(curvature) A."""
+        product: Floats = self.matrix.T @ (self.matrix * curvature[:, np.newaxis])
+        return product
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoundedProblem:
     """minimise Σ w·logloss(y, A θ) + linear·θ + ½ ridge·θ²  subject to  lower ≤ θ ≤ upper."""
 
-    matrix: Floats
+    rows: Rows
     churned: Floats
     weight: Floats
     linear: Floats
@@ -31,43 +70,56 @@ class BoundedProblem:
     lower: Floats
     upper: Floats
 
-    def objective(self, theta: Floats) -> float:
-        """Return the penalised loss at `theta`."""
-        loss = log_loss_sum(self.matrix @ theta, self.churned, self.weight)
+    def objective(self, theta: Floats, logit: Floats) -> float:
+        """Return the penalised loss at `theta`, whose rows have `logit`."""
+        loss = log_loss_sum(logit, self.churned, self.weight)
         return loss + float(self.linear @ theta + 0.5 * self.ridge @ theta**2)
 
-    def derivatives(self, theta: Floats) -> tuple[Floats, Floats]:
-        """Return gradient (n,) and Hessian (n, n) at `theta`."""
-        p = sigmoid(self.matrix @ theta)
-        gradient = self.matrix.T @ (self.weight * (p - self.churned)) + self.linear + self.ridge * theta
-        curvature = np.maximum(self.weight * p * (1 - p), 1e-6 * self.weight)
-        hessian = self.matrix.T @ (self.matrix * curvature[:, np.newaxis]) + np.diag(self.ridge + 1e-9)
-        return gradient, hessian
+    def gradient(self, theta: Floats, logit: Floats) -> Floats:
+        """Return the gradient of the penalised loss (n,)."""
+        residual = self.weight * (sigmoid(logit) - self.churned)
+        return self.rows.pull(residual) + self.linear + self.ridge * theta
+
+    def hessian(self, logit: Floats) -> Floats:
+        """Return the curvature of the penalised loss (n, n)."""
+        p = sigmoid(logit)
+        curvature = self.weight * np.maximum(p * (1 - p), 1e-6)
+        return self.rows.gram(curvature) + np.diag(self.ridge + 1e-9)
 
 
 def log_loss_sum(logit: Floats, churned: Floats, weight: Floats) -> float:
-    """Return Σ w · logloss of labels given churn logits."""
+    """Return Σ w · logloss of labels (0, 1, or a probability between) given churn logits."""
     return float(np.sum(weight * (np.logaddexp(0.0, logit) - churned * logit)))
 
 
-def fit_bounded(problem: BoundedProblem, start: Floats) -> Floats:
-    """Return the minimiser, from a feasible `start`."""
+def fit_bounded(problem: BoundedProblem, start: Floats, *, hessian: Floats | None = None) -> Floats:
+    """Return the minimiser, from a feasible `start`.
+
+    The curvature is taken anew while the objective falls fast. A given `hessian` (of a like problem) is kept
+    throughout: the minimiser is the same, only the way there differs.
+    """
     theta = np.clip(start, problem.lower, problem.upper)
-    value = problem.objective(theta)
+    logit = problem.rows.logit(theta)
+    value = problem.objective(theta, logit)
+    kept, curved = hessian is not None, hessian
     for _ in range(_ROUNDS):
-        gradient, hessian = problem.derivatives(theta)
-        step = _bounded_quadratic(hessian, gradient, problem.lower - theta, problem.upper - theta)
-        size, tried = 1.0, problem.objective(theta + step)
+        if curved is None:
+            curved = problem.hessian(logit)
+        gradient = problem.gradient(theta, logit)
+        step = _bounded_quadratic(curved, gradient, problem.lower - theta, problem.upper - theta)
+        size, moved = 1.0, problem.rows.logit(step)
+        tried = problem.objective(theta + step, logit + moved)
         while tried > value and size > 1e-4:
             size *= 0.5
-            tried = problem.objective(theta + size * step)
+            tried = problem.objective(theta + size * step, logit + size * moved)
         if tried >= value:
             break
-        theta = theta + size * step
-        settled = value - tried < _SETTLED * abs(tried)
-        value = tried
-        if settled:
+        theta, logit = theta + size * step, logit + size * moved
+        gained, value = (value - tried) / max(abs(tried), 1e-12), tried
+        if gained < _SETTLED:
             break
+        if not kept and gained > _CURVATURE_MOVED:
+            curved = None
     return theta
 
 
@@ -87,7 +139,7 @@ def _bounded_quadratic(
             if change != 0.0:
                 d[i] = new
                 for k in range(n):
-                    slope[k] += change * hessian[k, i]
+                    slope[k] += change * hessian[i, k]
                 moved = max(moved, abs(change) * np.sqrt(hessian[i, i]))
         if moved < 1e-5:
             break

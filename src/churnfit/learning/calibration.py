@@ -1,24 +1,37 @@
-"""Calibration: the slopes that out-of-fold contributions deserve, and the intercept that matches observed churn.
+"""Calibration: what out-of-fold rows say about the churn logits.
 
-The map from health to churn probability stays strictly monotone (a logistic curve), so bands stay one-to-one.
+First the factor that each measure's curve deserves (`earned_slopes`) and the intercept that matches observed churn
+(`matched_intercept`). Then, where the logistic curve itself is wrong, a rising map: `chosen_calibration` takes the
+simplest of none, logistic, beta, isotonic and Venn–Abers that rows it has not seen speak for. Every map is turned into
+a strictly rising line with a few bends, so that bands stay one-to-one with health.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.bounded import BoundedProblem, fit_bounded
+from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded
+from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["earned_slopes", "matched_intercept"]
+__all__ = ["chosen_calibration", "earned_slopes", "matched_intercept"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _CONFIDENCE = 4.0  # a factor of ½ or 1½ costs half a log-likelihood unit: beliefs yield to modest evidence
 _MOST = 1.0  # evidence from other cohorts may shrink a curve, never stretch it beyond its fit
+_SURE = 2.0  # standard errors by which a map must beat a simpler one: a bend nobody needs is a bend to explain
+_WORTH = 2.0  # log-likelihood units it must gain besides
+_BENDS = 12  # most bends of a map
+_LEAST_SLOPE = 0.05  # between bends: flat runs would give accounts of different health one probability
+_FARTHEST = 0.001  # share of the rows outside the outer bends
+_FEWEST = 5.0  # churners, and others, behind a bend
+_RIDGE = 1e-3
+_FOLDS = 5
 
 
 def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Floats:
@@ -38,7 +51,7 @@ def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Flo
     n_rows, n_measures = contributions.shape
     flat = np.full(n_measures, _CONFIDENCE)
     problem = BoundedProblem(
-        matrix=np.column_stack([contributions, np.ones(n_rows)]),
+        rows=DenseRows(np.column_stack([contributions, np.ones(n_rows)])),
         churned=churned,
         weight=weight,
         linear=np.append(-flat, 0.0),  # with the ridge: ½ · confidence · (factor − 1)²
@@ -61,3 +74,149 @@ def matched_intercept(logit: Floats, churned: Floats, weight: Floats) -> float:
         if abs(step) < 1e-12:
             break
     return constant
+
+
+def chosen_calibration(
+    logit: Floats, churned: Floats, weight: Floats, *, fold: NDArray[np.int64], groups: NDArray[np.object_]
+) -> Calibration:
+    """Return the calibration that rows it has not seen speak for, the simplest where several do.
+
+    Parameters
+    ----------
+    logit : ndarray of shape (n_rows,)
+        Out-of-fold churn logits.
+    fold, groups : ndarray of shape (n_rows,)
+        Rows of one fold, and of one account, are calibrated by the others only.
+
+    Returns
+    -------
+    Calibration
+        A map counts as better than a simpler one when it gains `_WORTH` log-likelihood units and `_SURE` standard
+        errors, paired by account.
+    """
+    blocks = _blocks(fold, groups)
+    best, best_loss = "none", _losses(logit, churned, weight)
+    for method, learn in _LEARNERS.items():
+        mapped = np.empty(len(logit))
+        for block in np.unique(blocks):
+            held, rest = blocks == block, blocks != block
+            mapped[held] = learn(logit[rest], churned[rest], weight[rest]).of(logit[held])
+        loss = _losses(mapped, churned, weight)
+        gain = np.bincount(np.unique(groups, return_inverse=True)[1], weights=best_loss - loss)
+        error = float(np.sqrt(len(gain)) * gain.std())
+        if gain.sum() > max(_WORTH, _SURE * error):
+            best, best_loss = method, loss
+    return Calibration() if best == "none" else _LEARNERS[best](logit, churned, weight)
+
+
+def _blocks(fold: NDArray[np.int64], groups: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return the folds, or where there are fewer than two, accounts dealt out in turn."""
+    if len(np.unique(fold)) > 1:
+        return fold
+    return np.asarray(np.unique(groups, return_inverse=True)[1] % _FOLDS, dtype=np.int64)
+
+
+def _losses(logit: Floats, churned: Floats, weight: Floats) -> Floats:
+    loss: Floats = weight * (np.logaddexp(0.0, logit) - churned * logit)
+    return loss
+
+
+def _logistic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
+    """Platt (1999): a straight line in the logit."""
+    constant, slope = _regressed([logit], churned, weight)
+    ends = _ends(logit, weight)
+    return _bent("logistic", ends, constant + slope * ends)
+
+
+def _beta(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
+    """Kull, Silva Filho and Flach (2017): logit = c + a ln p − b ln(1 − p), a and b >= 0."""
+    constant, a, b = _regressed([-np.logaddexp(0.0, -logit), np.logaddexp(0.0, logit)], churned, weight)
+    low, high = _ends(logit, weight)
+    at = np.linspace(low, high, _BENDS)
+    return _bent("beta", at, constant - a * np.logaddexp(0.0, -at) + b * np.logaddexp(0.0, at))
+
+
+def _isotonic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
+    """Centred isotonic regression (Oron and Flournoy 2017): straight lines between the centres of the flat runs."""
+    order = np.argsort(logit, kind="stable")
+    fitted = _rising(churned[order], weight[order])
+    _, run = np.unique(fitted, return_inverse=True)
+    rows: Floats = np.bincount(run, weights=weight[order])
+    centre: Floats = np.bincount(run, weights=weight[order] * logit[order]) / rows
+    lost: Floats = np.bincount(run, weights=weight[order] * churned[order])
+    while True:  # runs that end in nobody or everybody, or rest on a handful, join their neighbour
+        thin = (lost < _FEWEST) | (rows - lost < _FEWEST)
+        if len(rows) <= 2 or not (thin.any() or len(rows) > _BENDS):
+            break
+        at = int(np.argmin(np.where(thin, rows, rows + rows.sum()) if thin.any() else rows))
+        to = 1 if at == 0 else at - 1 if at == len(rows) - 1 or rows[at - 1] < rows[at + 1] else at + 1
+        centre[to] = (centre[to] * rows[to] + centre[at] * rows[at]) / (rows[to] + rows[at])
+        rows[to], lost[to] = rows[to] + rows[at], lost[to] + lost[at]
+        rows, lost, centre = np.delete(rows, at), np.delete(lost, at), np.delete(centre, at)
+    return _bent("isotonic", centre, np.log((lost + 0.5) / (rows - lost + 0.5)))
+
+
+def _venn_abers(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
+    """Vovk and Petej (2014): p₁ / (1 − p₀ + p₁), isotonic with the row added as churned and as stayed."""
+    order = np.argsort(logit, kind="stable")
+    x, y, w = logit[order], churned[order], weight[order]
+    at = np.unique(np.quantile(x, np.linspace(0.0, 1.0, _BENDS)))
+    merged = []
+    for value in at:
+        place = int(np.searchsorted(x, value))
+        stayed, lost = (
+            _rising(np.insert(y, place, label), np.insert(w, place, w.mean()))[place] for label in (0.0, 1.0)
+        )
+        merged.append(lost / (1.0 - stayed + lost))
+    p = np.clip(np.maximum.accumulate(merged), 1e-4, 1 - 1e-4)
+    return _bent("venn_abers", at, np.log(p / (1 - p)))
+
+
+_LEARNERS: dict[str, Callable[[Floats, Floats, Floats], Calibration]] = {
+    "logistic": _logistic,
+    "beta": _beta,
+    "isotonic": _isotonic,
+    "venn_abers": _venn_abers,
+}
+
+
+def _rising(churned: Floats, weight: Floats) -> Floats:
+    from scipy.optimize import isotonic_regression
+
+    fitted: Floats = isotonic_regression(churned, weights=weight).x
+    return fitted
+
+
+def _regressed(columns: list[Floats], churned: Floats, weight: Floats) -> Floats:
+    """Return the intercept and the non-negative slopes of churn on `columns`, drawn weakly to 1."""
+    n = len(columns)
+    problem = BoundedProblem(
+        rows=DenseRows(np.column_stack([np.ones(len(churned)), *columns])),
+        churned=churned,
+        weight=weight,
+        linear=np.append(0.0, np.full(n, -_RIDGE)),
+        ridge=np.append(0.0, np.full(n, _RIDGE)),
+        lower=np.append(-np.inf, np.zeros(n)),
+        upper=np.full(n + 1, np.inf),
+    )
+    return fit_bounded(problem, np.append(0.0, np.ones(n)))
+
+
+def _ends(logit: Floats, weight: Floats) -> Floats:
+    low, high = np.quantile(logit[weight > 0], [_FARTHEST, 1 - _FARTHEST])
+    return np.array([low, max(high, low + 1e-3)])
+
+
+def _bent(method: str, said: Floats, observed: Floats) -> Calibration:
+    """Return the map through these points, every run rising by at least `_LEAST_SLOPE`; none where it is one point."""
+    apart = np.append(True, np.diff(said) > 1e-6)
+    x, y = said[apart], observed[apart]
+    if len(x) < 2:
+        return Calibration()
+    steps = np.maximum(np.diff(y), _LEAST_SLOPE * np.diff(x))
+    risen = np.append(y[0], y[0] + np.cumsum(steps))
+    return Calibration(
+        method=method,
+        said=tuple(round(float(v), 6) for v in x),
+        observed=tuple(round(float(v), 6) for v in risen),
+    )

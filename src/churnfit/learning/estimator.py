@@ -21,8 +21,10 @@ from sklearn.utils.validation import (
 
 from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
-from churnfit.learning.calibration import matched_intercept
+from churnfit.learning.calibration import chosen_calibration, matched_intercept
 from churnfit.learning.codes import measure_names, normalised
+from churnfit.learning.folds import Cohort
+from churnfit.learning.penalties import Settings
 from churnfit.learning.refusals import (
     refuse_bad_weights,
     refuse_endless,
@@ -31,7 +33,7 @@ from churnfit.learning.refusals import (
     refuse_unknown_settings,
 )
 from churnfit.learning.rounding import card_lines, segment_offsets
-from churnfit.learning.selection import Cohort, Settings, learn_curves
+from churnfit.learning.selection import learn_curves
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
 
 __all__ = ["ScorecardClassifier"]
@@ -159,14 +161,18 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cohort = cohort.take(used)
         refuse_one_class(cohort)
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
-        curves, out_of_fold = learn_curves(cohort, self._settings())
-        lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
-        offsets = segment_offsets(curves, self.segment_column)
+        learned = learn_curves(cohort, self._settings())
+        calibration = chosen_calibration(
+            learned.logit, churned[used], cohort.weight, fold=learned.fold, groups=cohort.groups
+        )
+        lines, logits_per_point = card_lines(learned.curves, segment_column=self.segment_column)
+        offsets = segment_offsets(learned.curves, self.segment_column)
         card = self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets)
-        self.card_ = _levelled(card, cohort, self._segment_column(cohort.frame))
-        shift = matched_intercept(out_of_fold, cohort.churned, cohort.weight)
+        card = _levelled(card, cohort, self._segment_column(cohort.frame))
+        card = replace(card, calibration=calibration)
+        self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
-        self.out_of_fold_probability_[used] = sigmoid(out_of_fold + shift)
+        self.out_of_fold_probability_[used] = sigmoid(calibration.of(learned.logit))
         return self
 
     def predict_proba(self, X: pd.DataFrame | ArrayLike) -> Floats:
@@ -274,11 +280,10 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:
-    """Return the card with the training cohort as reference, its intercept matched, and default bands."""
+    """Return the card with the training cohort as reference and its intercept matched."""
     card = card.with_reference(cohort.frame, cohort.weight)
     logit = card.churn_logit(card.health(cohort.frame), segments)
-    card = replace(card, intercept=matched_intercept(logit, cohort.churned, cohort.weight))
-    return replace(card, bands=relative_cuts(card))
+    return replace(card, intercept=matched_intercept(logit, cohort.churned, cohort.weight))
 
 
 def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:

@@ -3,147 +3,186 @@
     minimise  Σ_i w_i · logloss(y_i, b + Σ_c A_ic θ_c)  +  λ Σ_c |θ_c|  +  small ridge,    θ_c of the sign of its shape
 
 where column c is one increment of one curve (how far a row has come along it) or one missing state (drawn to the
-average customer). The signs are fixed, so the absolute values are linear and the problem is smooth with bounds.
+average customer). The signs are fixed, so the absolute values are linear and the problem is smooth with bounds. A row
+stands at the middle of its fine bin, so A is never written down: it is a small table per curve, looked up by bin.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from churnfit.learning.binned import pull_to_bins, sum_tables
 from churnfit.learning.bounded import BoundedProblem, fit_bounded
-from churnfit.learning.codes import state_array, value_array
+from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 
-__all__ = ["Curves", "Design", "make_design", "refit", "worth"]
+__all__ = ["Curves", "Design", "make_design", "refit", "refit_problem", "worth"]
 
 Floats: TypeAlias = NDArray[np.float64]
+Codes: TypeAlias = NDArray[np.int32]
 
 _RIDGE = 1e-3  # keeps increments that the data cannot tell apart from running away against each other
 _IDLE = 1e-9  # a coefficient below it is held at its bound
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
+_CURVATURE_ROWS = 20_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Design:
-    """The increments of all plans as one matrix, and what belongs to which plan."""
+    """The increments of all plans, bin by bin, and the rows in those bins.
+
+    Parameters
+    ----------
+    steps : tuple of ndarray of shape (n_bins + n_states, n_columns)
+        Per plan: how far each bin has come along each increment; a state stands at the average and has its own column.
+    codes : ndarray of shape (n_plans, n_rows)
+    """
 
     plans: tuple[CurvePlan, ...]
-    matrix: Floats
-    signs: NDArray[np.int64]
-    is_state: NDArray[np.bool_]
-    start: Floats
-    measure_of: NDArray[np.int64]
-    mean_increments: Mapping[str, Floats] = field(default_factory=dict)
+    steps: tuple[Floats, ...]
+    codes: Codes
+    mean_increments: tuple[Floats, ...]
+
+    @cached_property
+    def measure_of(self) -> NDArray[np.int64]:
+        """The plan of each column (n_columns,)."""
+        return np.repeat(np.arange(len(self.steps)), [table.shape[1] for table in self.steps])
+
+    @cached_property
+    def signs(self) -> NDArray[np.int64]:
+        """The direction of each column, 0 for states (n_columns,)."""
+        return _joined([(*plan.signs, *([0] * len(plan.states))) for plan in self.plans]).astype(np.int64)
+
+    @cached_property
+    def is_state(self) -> NDArray[np.bool_]:
+        """Whether each column is a missing state (n_columns,)."""
+        return _joined([[False] * len(plan.signs) + [True] * len(plan.states) for plan in self.plans]).astype(bool)
+
+    @cached_property
+    def start(self) -> Floats:
+        """The fine fit's increments (n_columns,)."""
+        return _joined([(*np.diff(plan.start), *([0.0] * len(plan.states))) for plan in self.plans])
+
+    def tables(self, coefficients: Floats) -> Floats:
+        """Return the churn logit that each plan adds in each bin (n_plans, most bins)."""
+        tables = np.zeros((len(self.steps), max((len(table) for table in self.steps), default=1)))
+        for j, table in enumerate(self.steps):
+            tables[j, : len(table)] = table @ coefficients[self.measure_of == j]
+        return tables
+
+    def logit(self, theta: Floats) -> Floats:
+        """Return the churn logits (n_rows,); the last entry of `theta` is the intercept."""
+        return sum_tables(self.codes, self.tables(theta[:-1]), float(theta[-1]))
+
+    def pull(self, residual: Floats) -> Floats:
+        """Return the sum of `residual` (n_rows,) along every column, the intercept's last."""
+        width = max((len(table) for table in self.steps), default=1)
+        in_bins = pull_to_bins(self.codes, residual, width)
+        parts = [table.T @ in_bins[j, : len(table)] for j, table in enumerate(self.steps)]
+        return np.append(_joined(parts), residual.sum())
+
+    def gram(self, curvature: Floats) -> Floats:
+        """Return the weighted squares of the columns, estimated from at most `_CURVATURE_ROWS` evenly chosen rows."""
+        chosen = curvature[:: self._stride]
+        scale = curvature.sum() / max(chosen.sum(), 1e-300)
+        weighted = self._some_rows * (scale * chosen)[:, np.newaxis]
+        product: Floats = weighted.T @ self._some_rows
+        return product
+
+    @cached_property
+    def _stride(self) -> int:
+        return max(1, self.codes.shape[1] // _CURVATURE_ROWS)
+
+    @cached_property
+    def _some_rows(self) -> Floats:
+        some = self.codes[:, :: self._stride]
+        return np.column_stack(
+            [*(table[row] for table, row in zip(self.steps, some, strict=True)), np.ones(some.shape[1])]
+        )
+
+    def only(self, names: set[str]) -> Design:
+        """Return the design of the plans in `names`."""
+        kept = [j for j, plan in enumerate(self.plans) if plan.name in names]
+        return Design(
+            plans=tuple(self.plans[j] for j in kept),
+            steps=tuple(self.steps[j] for j in kept),
+            codes=self.codes[kept],
+            mean_increments=tuple(self.mean_increments[j] for j in kept),
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
+def _joined(parts: Sequence[Sequence[float] | Floats]) -> Floats:
+    return np.concatenate([np.asarray(part, dtype=np.float64) for part in parts]) if parts else np.empty(0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Curves:
     """The refitted curves: an intercept and one coefficient per design column."""
 
-    plans: tuple[CurvePlan, ...]
+    design: Design
     intercept: float
     coefficients: Floats
-    measure_of: NDArray[np.int64]
-    mean_increments: Mapping[str, Floats]
 
-    def logit(self, frame: pd.DataFrame) -> Floats:
-        """Return the churn logit of each row (n_rows,)."""
-        matrix = _matrix(self.plans, frame, self.mean_increments)
-        total: Floats = matrix @ self.coefficients + self.intercept
-        return total
+    @property
+    def plans(self) -> tuple[CurvePlan, ...]:
+        """Where each curve may bend."""
+        return self.design.plans
 
-    def contributions(self, frame: pd.DataFrame) -> dict[str, Floats]:
-        """Return what each plan adds to the churn logit of each row (n_rows,), by measure."""
-        matrix = _matrix(self.plans, frame, self.mean_increments) * self.coefficients
-        return {plan.name: matrix[:, self.measure_of == i].sum(axis=1) for i, plan in enumerate(self.plans)}
+    def contributions(self, codes: Codes) -> Floats:
+        """Return what each plan adds to the churn logit of rows `codes` (n_plans, n_rows)."""
+        tables = self.design.tables(self.coefficients)
+        return np.stack([table[row] for table, row in zip(tables, codes, strict=True)]) if len(codes) else codes * 0.0
 
     def shrunk(self, factors: Mapping[str, float]) -> Curves:
         """Return the curves, each times its factor."""
-        by_column = np.array([factors[self.plans[i].name] for i in self.measure_of])
-        return replace(self, coefficients=self.coefficients * by_column)
+        by_plan = np.array([factors[plan.name] for plan in self.plans])
+        return replace(self, coefficients=self.coefficients * by_plan[self.design.measure_of])
 
     def heights(self, index: int) -> tuple[Floats, Floats]:
         """Return the churn logits of plan `index` at its knots or levels, and at its states."""
         plan = self.plans[index]
-        own = self.coefficients[self.measure_of == index]
+        own = self.coefficients[self.design.measure_of == index]
         steps, states = own[: len(plan.signs)], own[len(plan.signs) :]
         at_knots = np.concatenate([[0.0], np.cumsum(steps)])
-        average = float(self.mean_increments[plan.name] @ steps)
+        average = float(self.design.mean_increments[index] @ steps)
         return at_knots, average + states
 
 
-def make_design(plans: tuple[CurvePlan, ...], frame: pd.DataFrame, weight: Floats) -> Design:
-    """Return the design of `plans` on the training rows."""
-    means = {plan.name: _mean_increments(plan, frame, weight) for plan in plans}
-    signs: list[int] = []
-    start: list[float] = []
-    is_state: list[bool] = []
-    measure_of: list[int] = []
-    for index, plan in enumerate(plans):
-        n_steps, n_states = len(plan.signs), len(plan.states)
-        signs += [*plan.signs, *([0] * n_states)]
-        start += [*np.diff(plan.start), *([0.0] * n_states)]
-        is_state += [False] * n_steps + [True] * n_states
-        measure_of += [index] * (n_steps + n_states)
-    return Design(
-        plans=plans,
-        matrix=_matrix(plans, frame, means),
-        signs=np.array(signs, dtype=np.int64),
-        is_state=np.array(is_state, dtype=bool),
-        start=np.array(start, dtype=np.float64),
-        measure_of=np.array(measure_of, dtype=np.int64),
-        mean_increments=means,
-    )
-
-
-def _mean_increments(plan: CurvePlan, frame: pd.DataFrame, weight: Floats) -> Floats:
-    increments = plan.increments(frame)
-    known = ~np.isnan(increments).any(axis=1) & (weight > 0)
-    if not known.any() or not increments.shape[1]:
-        return np.zeros(increments.shape[1])
-    mean: Floats = np.average(increments[known], axis=0, weights=weight[known])
-    return mean
-
-
-def _matrix(plans: tuple[CurvePlan, ...], frame: pd.DataFrame, means: Mapping[str, Floats]) -> Floats:
-    blocks = []
-    for plan in plans:
-        increments = plan.increments(frame)
-        unknown = np.isnan(increments).any(axis=1) if increments.shape[1] else np.zeros(len(frame), dtype=bool)
-        increments[unknown] = means[plan.name]
-        gone = pd.isna(value_array(frame, plan.name))
-        states = state_array(frame, plan.name)
-        flags = [(gone & (states == state)).astype(np.float64) for state in plan.states]
-        blocks.append(np.column_stack([increments, *flags]) if flags else increments)
-    return np.column_stack(blocks) if blocks else np.zeros((len(frame), 0))
+def make_design(plans: Sequence[CurvePlan], measures: Sequence[MeasureBins], codes: Codes, weight: Floats) -> Design:
+    """Return the design of `plans`, one per measure, on rows `codes` (n_plans, n_rows) that count by `weight`."""
+    steps, means = [], []
+    for plan, measure, row in zip(plans, measures, codes, strict=True):
+        come = plan.increments(measure)
+        mass = np.bincount(row, weights=weight, minlength=measure.n_bins)[: measure.n_bins]
+        mean = mass @ come / max(mass.sum(), 1e-300)
+        n_states = len(plan.states)
+        values = np.hstack([come, np.zeros((len(come), n_states))])
+        states = np.hstack([np.tile(mean, (n_states, 1)), np.eye(n_states)])
+        steps.append(np.vstack([values, states]))
+        means.append(mean)
+    return Design(plans=tuple(plans), steps=tuple(steps), codes=codes, mean_increments=tuple(means))
 
 
 def refit(design: Design, churned: Floats, weight: Floats, penalty: float) -> Curves:
     """Return the curves that minimise the penalised loss."""
-    problem = _problem(design, churned, weight, penalty)
     base = float(np.average(churned, weights=weight))
-    intercept = np.log(base / (1 - base)) - float(np.average(design.matrix @ design.start, weights=weight))
-    theta = fit_bounded(problem, np.append(design.start, intercept))
-    return Curves(
-        plans=design.plans,
-        intercept=float(theta[-1]),
-        coefficients=theta[:-1],
-        measure_of=design.measure_of,
-        mean_increments=design.mean_increments,
-    )
+    added = sum_tables(design.codes, design.tables(design.start), 0.0)
+    intercept = np.log(base / (1 - base)) - float(np.average(added, weights=weight))
+    theta = fit_bounded(refit_problem(design, churned, weight, penalty), np.append(design.start, intercept))
+    return Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
 
 
-def worth(design: Design, curves: Curves, churned: Floats, weight: Floats, penalty: float) -> Floats:
+def worth(curves: Curves, churned: Floats, weight: Floats, penalty: float) -> Floats:
     """Return the log-likelihood units each plan is worth (n_plans,): the loss of dropping it, to second order."""
-    problem = _problem(design, churned, weight, penalty)
-    _, hessian = problem.derivatives(np.append(curves.coefficients, curves.intercept))
-    covariance = np.linalg.inv(hessian)
+    design = curves.design
+    problem = refit_problem(design, churned, weight, penalty)
+    covariance = np.linalg.inv(problem.hessian(design.logit(np.append(curves.coefficients, curves.intercept))))
     units = np.zeros(len(design.plans))
     for index in range(len(design.plans)):
         own = np.flatnonzero(design.measure_of == index)
@@ -154,10 +193,11 @@ def worth(design: Design, curves: Curves, churned: Floats, weight: Floats, penal
     return units
 
 
-def _problem(design: Design, churned: Floats, weight: Floats, penalty: float) -> BoundedProblem:
+def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: float) -> BoundedProblem:
+    """Return what the refit minimises, over the increments and the intercept."""
     signs, is_state = design.signs, design.is_state
     return BoundedProblem(
-        matrix=np.column_stack([design.matrix, np.ones(len(churned))]),
+        rows=design,
         churned=churned,
         weight=weight,
         linear=np.append(np.where(is_state, 0.0, penalty * signs), 0.0),

@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError, SpecError, count_and_examples
-from churnfit.learning.selection import SHAPES, Cohort
+from churnfit.learning.folds import Cohort
+from churnfit.learning.penalties import SHAPES
 from churnfit.spec import nearest
 
 __all__ = ["refuse_bad_weights", "refuse_endless", "refuse_one_class", "refuse_too_few", "refuse_unknown_settings"]

@@ -47,7 +47,7 @@ def segment_offsets(curves: Curves, segment_column: str | None) -> tuple[tuple[s
     for index, plan in enumerate(curves.plans):
         if plan.name == segment_column:
             heights, _ = curves.heights(index)
-            centre = float(curves.mean_increments[plan.name] @ np.diff(heights))
+            centre = float(curves.design.mean_increments[index] @ np.diff(heights))
             pairs = [(v, h - centre) for members, h in zip(plan.levels, heights, strict=True) for v in members]
             rounded = tuple((value, round(float(offset), 4)) for value, offset in sorted(pairs))
             return rounded if any(offset for _, offset in rounded) else ()

@@ -9,207 +9,128 @@ penalty are kept: calibration is learned from them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from churnfit.learning.binned import sum_tables
 from churnfit.learning.bounded import log_loss_sum
-from churnfit.learning.calibration import earned_slopes
-from churnfit.learning.codes import learn_codes, value_array
-from churnfit.learning.curves import plan_curve
-from churnfit.learning.joint import Curves, Design, make_design, refit, worth
-from churnfit.learning.shapes import ANY, FALLING, RISING, VALLEY
-from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
-from churnfit.scorecard.card import sigmoid
+from churnfit.learning.calibration import earned_slopes, matched_intercept
+from churnfit.learning.codes import Coded, learn_bins
+from churnfit.learning.curves import CurvePlan
+from churnfit.learning.evidence import measures_with_evidence
+from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
+from churnfit.learning.joint import Curves, Design, refit
+from churnfit.learning.penalties import CodedRows, Settings, coded_rows, designs
 
-__all__ = ["SHAPES", "Cohort", "Settings", "learn_curves"]
+__all__ = ["Learned", "learn_curves"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _SHRINKAGES = (0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
-_FLAT = 1e-6  # logits: the fine fit found nothing in the measure at this penalty
-_HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is in the learning part
-SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY}
-"""The shapes a person may declare, and what each lets the risk do."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How curves are learned; see `churnfit.learning.estimator.ScorecardClassifier`."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Learned:
+    """The best penalty's curves, each at the slope it earned, and what rows say that they were not learned from.
 
-    shapes: Mapping[str, str]
-    max_knots: int
-    max_levels: int
-    penalties: tuple[float, ...]
-    folds: int
-    random_state: int
+    Parameters
+    ----------
+    logit : ndarray of shape (n_rows,)
+        Out-of-fold churn logits, matched to the base rate.
+    fold : ndarray of shape (n_rows,)
+        The fold that held each row out.
+    """
 
-
-@dataclass(frozen=True, kw_only=True)
-class Cohort:
-    """Rows to learn from: measures, 0/1 labels, weights, each row's account, and when its stage began, if known."""
-
-    frame: pd.DataFrame
-    churned: Floats
-    weight: Floats
-    groups: NDArray[np.object_]
-    began: NDArray[np.datetime64] | None = None
-
-    def take(self, rows: NDArray[np.bool_]) -> Cohort:
-        """Return the rows where `rows` is true."""
-        return Cohort(
-            frame=self.frame.loc[rows],
-            churned=self.churned[rows],
-            weight=self.weight[rows],
-            groups=self.groups[rows],
-            began=None if self.began is None else self.began[rows],
-        )
+    curves: Curves
+    logit: Floats
+    fold: NDArray[np.int64]
 
 
-def learn_curves(cohort: Cohort, settings: Settings) -> tuple[Curves, Floats]:
-    """Return the best penalty's curves, each at the slope it earned, and the out-of-fold churn logits (n_rows,)."""
+def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
+    """Return the curves of the penalty that predicts best out of fold."""
     path = sorted(settings.penalties, reverse=True)
-    fold = _folds(cohort, settings)
-    learning = {k: cohort.take((fold != k) | (fold == _HELD_BY_NONE)) for k in np.unique(fold).tolist()}
-    tried = {k: _tried(part, path, settings) for k, part in learning.items()}
+    binning = learn_bins(cohort.frame, cohort.weight)
+    bins = binning.encode(cohort.frame)
+    fold = folds(cohort, settings.folds, settings.random_state)
+    parts = {
+        k: coded_rows(binning, bins, cohort, (fold != k) | (fold == HELD_BY_NONE)) for k in np.unique(fold).tolist()
+    }
+    tried = {k: _tried(part, path, settings) for k, part in parts.items()}
+    unseen = {k: parts[k].coded.recode(bins[:, fold == k]) for k in parts}
     logits = {choice: np.zeros(len(cohort.churned)) for choice in next(iter(tried.values()))}
     for k, fitted in tried.items():
         for choice, curves in fitted.items():
-            logits[choice][fold == k] = curves.logit(cohort.frame.loc[fold == k])
+            logits[choice][fold == k] = _logit(curves, parts[k].coded, unseen[k])
     loss = {choice: log_loss_sum(logit, cohort.churned, cohort.weight) for choice, logit in logits.items()}
     best = min(logits, key=lambda choice: (round(loss[choice], 6), -choice[0], -choice[1]))
-    *_, (_, design) = _designs(cohort, [penalty for penalty in path if penalty >= best[0]], settings)
-    curves = _without_idle_measures(design, cohort, best[0] * best[1])
-    names = [plan.name for plan in curves.plans]
-    unseen = np.zeros((len(cohort.churned), len(names)))
-    for k, fitted in tried.items():
-        added = fitted[best].contributions(cohort.frame.loc[fold == k])
-        for column, name in enumerate(names):
-            unseen[fold == k, column] = added.get(name, 0.0)
-    factors = earned_slopes(unseen, cohort.churned, cohort.weight)
-    return curves.shrunk(dict(zip(names, factors.tolist(), strict=True))), unseen @ factors
+    whole = coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool))
+    unseen_rows = _Unseen(
+        parts=parts,
+        designs={k: fitted[best].design for k, fitted in tried.items()},
+        codes=unseen,
+        fold=fold,
+        penalty=best[0] * best[1],
+    )
+    path = [penalty for penalty in path if penalty >= best[0]]
+    *_, (_, design) = designs(whole, path, settings)
+    telling = measures_with_evidence(whole, cohort, path, best[0] * best[1], settings)
+    names = [plan.name for plan in design.plans if plan.name in telling]
+    added = unseen_rows.contributions(names)
+    curves = refit(design.only(set(names)), cohort.churned, cohort.weight, best[0] * best[1])
+    factors = np.ones(len(names))
+    if cohort.began is not None:
+        factors = earned_slopes(added, cohort.churned, cohort.weight)
+    logit = added @ factors
+    return Learned(
+        curves=curves.shrunk(dict(zip(names, factors.tolist(), strict=True))),
+        logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
+        fold=fold,
+    )
 
 
-def _tried(learning: Cohort, path: list[float], settings: Settings) -> dict[tuple[float, float], Curves]:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Unseen:
+    """The folds of the best penalty: what each learned from, its design, and the rows it has not seen, as bins."""
+
+    parts: Mapping[int, CodedRows]
+    designs: Mapping[int, Design]
+    codes: Mapping[int, NDArray[np.int32]]
+    fold: NDArray[np.int64]
+    penalty: float
+
+    def contributions(self, names: list[str]) -> Floats:
+        """Return what cards of the measures `names` add to the logit of rows they have not seen (n_rows, n_names)."""
+        added = np.zeros((len(self.fold), len(names)))
+        for k, part in self.parts.items():
+            curves = refit(self.designs[k].only(set(names)), part.churned, part.weight, self.penalty)
+            contributed = _contributions(curves, part.coded, self.codes[k])
+            for column, name in enumerate(names):
+                added[self.fold == k, column] = contributed.get(name, 0.0)
+        return added
+
+
+def _contributions(curves: Curves, coded: Coded, codes: NDArray[np.int32]) -> dict[str, Floats]:
+    at = _places(curves.plans, coded)
+    return dict(zip((plan.name for plan in curves.plans), curves.contributions(codes[at]), strict=True))
+
+
+def _logit(curves: Curves, coded: Coded, codes: NDArray[np.int32]) -> Floats:
+    at = _places(curves.plans, coded)
+    return sum_tables(codes[at], curves.design.tables(curves.coefficients), curves.intercept)
+
+
+def _places(plans: tuple[CurvePlan, ...], coded: Coded) -> list[int]:
+    place = {measure.name: j for j, measure in enumerate(coded.measures)}
+    return [place[plan.name] for plan in plans]
+
+
+def _tried(part: CodedRows, path: list[float], settings: Settings) -> dict[tuple[float, float], Curves]:
     """Return the curves of every penalty and shrinkage, learned from one fold's training part."""
     return {
-        (penalty, shrinkage): refit(design, learning.churned, learning.weight, penalty * shrinkage)
-        for penalty, design in _designs(learning, path, settings)
+        (penalty, shrinkage): refit(design, part.churned, part.weight, penalty * shrinkage)
+        for penalty, design in designs(part, path, settings)
         for shrinkage in _SHRINKAGES
     }
-
-
-def _folds(cohort: Cohort, settings: Settings) -> NDArray[np.int64]:
-    """Return the fold of each row: a block of cohorts, or accounts dealt out evenly where nothing is dated.
-
-    Fewer folds where there are fewer cohorts, or where a class has fewer accounts.
-    """
-    blocks = _blocks_of_cohorts(cohort, settings.folds)
-    if blocks is not None:
-        return blocks
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    label = cohort.churned.astype(np.int64)
-    rarer = min(len(np.unique(cohort.groups[label == c])) for c in (0, 1))
-    n_folds = min(settings.folds, rarer)
-    fold = np.zeros(len(label), dtype=np.int64)
-    if n_folds < 2:
-        return fold + _HELD_BY_NONE
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=settings.random_state)
-    for k, (_, judged) in enumerate(splitter.split(label, label, cohort.groups)):
-        fold[judged] = k
-    return fold
-
-
-def _blocks_of_cohorts(cohort: Cohort, n_folds: int) -> NDArray[np.int64] | None:
-    """Return the block of each row, blocks of about equal size in time order; None where two cannot be made."""
-    if cohort.began is None:
-        return None
-    starts, position, rows = np.unique(cohort.began, return_inverse=True, return_counts=True)
-    middle = (np.cumsum(rows) - rows / 2) / rows.sum()
-    block = np.unique(np.floor(middle * n_folds), return_inverse=True)[1][position]
-    lost = np.bincount(block, weights=cohort.churned)
-    stayed = np.bincount(block) - lost
-    learnable = len(lost) > 1 and lost.sum() > lost.max() and stayed.sum() > stayed.max()
-    return block.astype(np.int64) if learnable and len(starts) > 1 else None
-
-
-def _designs(cohort: Cohort, path: list[float], settings: Settings) -> list[tuple[float, Design]]:
-    """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
-    coding = learn_codes(cohort.frame, cohort.churned, cohort.weight)
-    allowed = [SHAPES[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coding.measures]
-    problem = Problem(
-        codes=coding.encode(cohort.frame),
-        n_bins=coding.n_bins,
-        n_states=coding.n_states,
-        churned=cohort.churned,
-        weight=cohort.weight,
-        allowed=np.array(allowed, dtype=np.int64),
-    )
-    base = float(np.average(cohort.churned, weights=cohort.weight))
-    tables = start_tables(coding.n_bins, coding.n_states, base)
-    designs = []
-    for step, penalty in enumerate(path):
-        tables = solve_tables(problem, penalty, tables, search_rounds=3 if step == 0 else 1)
-        curvature = _bin_curvature(problem, tables)
-        plans = []
-        for j, coded in enumerate(coding.measures):
-            if np.ptp(tables.values[j, : coded.n_bins + len(coded.states)]) < _FLAT:
-                continue
-            bins = slice(0, coded.n_bins)
-            size = settings.max_knots if coded.numeric else settings.max_levels
-            plans.append(
-                plan_curve(
-                    coded,
-                    tables.values[j, bins],
-                    curvature[j, bins],
-                    value_array(cohort.frame, coded.name),
-                    turn=int(tables.turn[j]),
-                    size=size,
-                )
-            )
-        designs.append((penalty, make_design(tuple(plans), cohort.frame, cohort.weight)))
-    return designs
-
-
-def _bin_curvature(problem: Problem, tables: Tables) -> Floats:
-    logit = tables.intercept + sum(tables.values[j][codes] for j, codes in enumerate(problem.codes))
-    p = sigmoid(np.asarray(logit))
-    curvature = problem.weight * p * (1 - p)
-    width = tables.values.shape[1]
-    return np.stack([np.bincount(codes, weights=curvature, minlength=width) for codes in problem.codes])
-
-
-def _without_idle_measures(design: Design, cohort: Cohort, penalty: float) -> Curves:
-    """Return the refit without measures that pay less than they cost, weakest first.
-
-    A measure costs one unit of log-likelihood per increment (Akaike); rows of one account repeat each other, so the
-    likelihood counts per account.
-    """
-    per_account = len(np.unique(cohort.groups)) / len(cohort.groups)
-    while True:
-        curves = refit(design, cohort.churned, cohort.weight, penalty)
-        units = worth(design, curves, cohort.churned, cohort.weight, penalty) * per_account
-        moving = np.abs(curves.coefficients) > 1e-9
-        margins = [units[i] - moving[design.measure_of == i].sum() for i in range(len(design.plans))]
-        if not margins or min(margins) > 0:
-            return curves
-        weakest = min(range(len(margins)), key=lambda index: (margins[index], design.plans[index].name))
-        design = _dropped(design, weakest)
-
-
-def _dropped(design: Design, index: int) -> Design:
-    kept = design.measure_of != index
-    measure_of = design.measure_of[kept]
-    return replace(
-        design,
-        plans=tuple(p for i, p in enumerate(design.plans) if i != index),
-        matrix=design.matrix[:, kept],
-        signs=design.signs[kept],
-        is_state=design.is_state[kept],
-        start=design.start[kept],
-        measure_of=np.where(measure_of > index, measure_of - 1, measure_of),
-    )

@@ -15,13 +15,15 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from churnfit.learning.binned import sum_tables
 from churnfit.learning.shapes import choose_shape, fit_shape
 
 __all__ = ["Tables", "solve_tables", "start_tables"]
 
 _CURVATURE_FLOOR = 0.004  # p(1−p) below this would let a few certain rows take unbounded steps
 _STATE_ROWS = 5.0  # a missing state is drawn to the average customer with the weight of this many rows
-_TURN_PRICE = 8.0  # log-likelihood units a two-sided shape must gain over the best monotone one: sixty turns compete
+_TURN_PRICE = 2.0  # log-likelihood units a two-sided shape must gain over the best monotone one
+_SEARCH_PRICE = 0.3  # λ while shapes compete: its full price would count against a second side twice
 _OUTER, _INNER = 15, 10  # rounds; both stop early when nothing moves
 _TOLERANCE = 2e-3  # logits: movements below it do not show in whole points
 
@@ -78,6 +80,7 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
         problem.weight,
         problem.allowed,
         float(penalty),
+        _TURN_PRICE,
         search_rounds,
         values,
         float(start.intercept),
@@ -85,15 +88,6 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
         turn,
     )
     return replace(start, values=values, intercept=float(intercept), sign=sign, turn=turn)
-
-
-@njit(cache=True)
-def _sum_tables(codes: NDArray[np.int32], values: NDArray[np.float64], intercept: float) -> NDArray[np.float64]:
-    logit = np.full(codes.shape[1], intercept)
-    for j in range(codes.shape[0]):
-        for i in range(codes.shape[1]):
-            logit[i] += values[j, codes[j, i]]
-    return logit
 
 
 @njit(cache=True)
@@ -123,6 +117,7 @@ def _one_table(
     n_states: int,
     penalty: float,
     allowed: int,
+    turn_price: float,
     choose: bool,
     shape: NDArray[np.int64],
 ) -> NDArray[np.float64]:
@@ -131,9 +126,9 @@ def _one_table(
     if n_bins > 1:
         target = old[:n_bins] + gradient[:n_bins] / curvature[:n_bins]
         if choose:
-            shape[0], shape[1] = choose_shape(target, curvature[:n_bins], penalty, allowed, _TURN_PRICE, new[:n_bins])
-        else:
-            fit_shape(target, curvature[:n_bins], penalty, shape[0], shape[1], new[:n_bins])
+            price = min(penalty, _SEARCH_PRICE)
+            shape[0], shape[1] = choose_shape(target, curvature[:n_bins], price, allowed, turn_price, new[:n_bins])
+        fit_shape(target, curvature[:n_bins], penalty, shape[0], shape[1], new[:n_bins])
     mean, mass = 0.0, 1e-12
     for k in range(n_bins):
         mean += curvature[k] * new[k]
@@ -159,6 +154,7 @@ def _proximal_newton(
     weight: NDArray[np.float64],
     allowed: NDArray[np.int64],
     penalty: float,
+    turn_price: float,
     search_rounds: int,
     values: NDArray[np.float64],
     intercept: float,
@@ -168,7 +164,7 @@ def _proximal_newton(
     """Move `values`, `sign` and `turn` in place to the minimum; return the intercept."""
     n_measures, n_rows = codes.shape
     width = values.shape[1]
-    logit = _sum_tables(codes, values, intercept)
+    logit = sum_tables(codes, values, intercept)
     residual, row_curvature = np.empty(n_rows), np.empty(n_rows)
     curvature, gradient = np.empty((n_measures, width)), np.empty(width)
     shape = np.empty(2, np.int64)
@@ -197,7 +193,16 @@ def _proximal_newton(
                 shape[0], shape[1] = sign[j], turn[j]
                 choose = outer < search_rounds and inner == 0
                 new = _one_table(
-                    gradient, curvature[j], values[j], n_bins[j], n_states[j], penalty, allowed[j], choose, shape
+                    gradient,
+                    curvature[j],
+                    values[j],
+                    n_bins[j],
+                    n_states[j],
+                    penalty,
+                    allowed[j],
+                    turn_price,
+                    choose,
+                    shape,
                 )
                 sign[j], turn[j] = shape[0], shape[1]
                 change = new - values[j]
@@ -211,7 +216,7 @@ def _proximal_newton(
             if moved < 0.2 * _TOLERANCE:
                 break
         for _ in range(6):  # halve the step while the true objective rises
-            logit = _sum_tables(codes, values, intercept)
+            logit = sum_tables(codes, values, intercept)
             objective = _objective(logit, churned, weight, n_bins, penalty, values)
             if objective <= last + 1e-9 * abs(last) or outer < search_rounds:
                 break

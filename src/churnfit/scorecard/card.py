@@ -3,7 +3,9 @@
 For measure j with value x_j, or a state that says why it is missing::
 
     health(x) = Σ_j points_j(x_j),   min points_j = 0,   weight_j = max points_j,   Σ_j weight_j = 100
-    logit P(churn within the horizon | x) = intercept + offset_segment − slope · health,   slope > 0
+    logit P(churn within the horizon | x) = calibration(intercept + offset_segment − slope · health),   slope > 0
+
+where `calibration` is a strictly rising map, most often none.
 
 A card is JSON (never pickle), content-hashed, and byte-identical for identical inputs.
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -20,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError, IntegrityError
+from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
@@ -29,7 +33,7 @@ __all__ = ["SCHEMA_VERSION", "Band", "BandCuts", "CardMeasure", "Evidence", "Sco
 Floats: TypeAlias = NDArray[np.float64]
 Band = Literal["red", "amber", "green"]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
     "graded": Graded,
     "stepped": Stepped,
@@ -145,6 +149,8 @@ class Scorecard:
         Of the churn logit; `slope` in logits per health point, > 0.
     segment_offsets : tuple of (str, float)
         Added to the intercept for accounts of that segment; other segments get 0.
+    calibration : Calibration
+        From the logit that the points say to the churn logit; by default they are the same.
     left_out : tuple of str
         Measures offered and found without evidence.
     """
@@ -158,6 +164,7 @@ class Scorecard:
     bands: BandCuts
     evidence: Evidence
     segment_offsets: tuple[tuple[str, float], ...] = ()
+    calibration: Calibration = field(default_factory=Calibration)
     left_out: tuple[str, ...] = ()
     schema_version: int = field(default=SCHEMA_VERSION)
 
@@ -226,7 +233,12 @@ class Scorecard:
         if segments is not None and self.segment_offsets:
             table = dict(self.segment_offsets)
             offset = np.array([table.get(segment, 0.0) for segment in segments], dtype=np.float64)
-        return self.intercept + offset - self.slope * health
+        return self.calibration.of(self.intercept + offset - self.slope * health)
+
+    def health_at(self, probability: float) -> float:
+        """Return the health whose churn probability, in a segment without offset, is `probability`: any real number."""
+        logit = math.log(probability / (1 - probability))
+        return (self.intercept - float(self.calibration.back(np.array([logit]))[0])) / self.slope
 
     def coverage(self, snapshot: pd.DataFrame) -> Floats:
         """Return the share of applicable weight that is backed by data, 0–1 (n_rows,).
@@ -300,6 +312,7 @@ class Scorecard:
             bands=BandCuts(**document.pop("bands")),
             evidence=Evidence(**document.pop("evidence")),
             segment_offsets=_pairs(document.pop("segment_offsets")),
+            calibration=_calibration(document.pop("calibration", None)),
             left_out=tuple(document.pop("left_out")),
             **document,
         )
@@ -308,6 +321,16 @@ class Scorecard:
     def sha256(self) -> str:
         """The hash of the canonical JSON: the card's identity."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _calibration(given: dict[str, Any] | None) -> Calibration:
+    if given is None:  # a card written before there were calibrations
+        return Calibration()
+    return Calibration(
+        method=given["method"],
+        said=tuple(float(v) for v in given["said"]),
+        observed=tuple(float(v) for v in given["observed"]),
+    )
 
 
 def _pairs(given: list[list[Any]]) -> tuple[tuple[str, float], ...]:

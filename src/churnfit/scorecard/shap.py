@@ -76,15 +76,15 @@ def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
 def _probability_shares(card: Scorecard, values: NDArray[np.float64], snapshot: pd.DataFrame) -> NDArray[np.float64]:
     """Split each row's distance in probability from the reference in proportion to its health points.
 
-    The path from the reference to the row is straight in the logit, so each measure's share of the probability
-    is its share of the logit (Aumann–Shapley); the shares sum to the distance.
+    The probability depends on health alone, so along the straight path from the reference to the row each measure's
+    share of the probability is its share of the health (Aumann–Shapley); the shares sum to the distance.
     """
     segments = snapshot.get("segment")
     total = values.sum(axis=1)
-    reference = card.probability_of(np.full(len(values), card.expected_health), segments)
-    distance = card.probability_of(card.expected_health + total, segments) - reference
-    slope_there = -card.slope * reference * (1 - reference)
-    per_point = np.divide(distance, total, out=slope_there.copy(), where=np.abs(total) > 1e-9)
+    reference = np.full(len(values), card.expected_health)
+    distance = card.probability_of(reference + total, segments) - card.probability_of(reference, segments)
+    slope_there = card.probability_of(reference + 0.5, segments) - card.probability_of(reference - 0.5, segments)
+    per_point = np.divide(distance, total, out=slope_there, where=np.abs(total) > 1e-9)
     shares: NDArray[np.float64] = values * per_point[:, np.newaxis]
     return shares
 

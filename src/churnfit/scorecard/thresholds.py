@@ -35,8 +35,7 @@ class ValueBand:
 def points_needed(card: Scorecard, measure: CardMeasure) -> tuple[float, float]:
     """Return the points from which `measure` is green, and from which it is at least amber."""
     red_rate = min(RED_RISK * card.base_rate, (1 + card.base_rate) / 2)  # stay below 1 for high base rates
-    extra_logit = math.log(red_rate / (1 - red_rate)) - math.log(card.base_rate / (1 - card.base_rate))
-    return measure.expected_points, measure.expected_points - extra_logit / card.slope
+    return measure.expected_points, measure.expected_points - card.health_at(card.base_rate) + card.health_at(red_rate)
 
 
 def band_of_value(card: Scorecard, measure: CardMeasure, points: float) -> Band:

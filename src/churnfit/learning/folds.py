@@ -1,0 +1,92 @@
+"""The cohort that is learned from, and its folds: blocks of cohorts in time, or accounts dealt out evenly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+__all__ = ["HELD_BY_NONE", "Cohort", "dealt_to_others", "folds"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is in the learning part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Rows to learn from: measures, 0/1 labels, weights, each row's account, and when its stage began, if known."""
+
+    frame: pd.DataFrame
+    churned: Floats
+    weight: Floats
+    groups: NDArray[np.object_]
+    began: NDArray[np.datetime64] | None = None
+
+    @property
+    def base_rate(self) -> float:
+        """The weighted share of churned rows."""
+        return float(np.average(self.churned, weights=self.weight))
+
+    def take(self, rows: NDArray[np.bool_]) -> Cohort:
+        """Return the rows where `rows` is true."""
+        return Cohort(
+            frame=self.frame.loc[rows],
+            churned=self.churned[rows],
+            weight=self.weight[rows],
+            groups=self.groups[rows],
+            began=None if self.began is None else self.began[rows],
+        )
+
+
+def folds(cohort: Cohort, n_folds: int, random_state: int) -> NDArray[np.int64]:
+    """Return the fold of each row: a block of cohorts, or accounts dealt out evenly where nothing is dated.
+
+    Fewer folds where there are fewer cohorts, or where a class has fewer accounts.
+    """
+    blocks = _blocks_of_cohorts(cohort, n_folds)
+    return _dealt_accounts(cohort, n_folds, random_state) if blocks is None else blocks
+
+
+def _dealt_accounts(cohort: Cohort, n_folds: int, random_state: int) -> NDArray[np.int64]:
+    """Return the fold of each row: shuffled accounts dealt out in turn, those that churned first."""
+    accounts, account_of = np.unique(cohort.groups, return_inverse=True)
+    lost = np.zeros(len(accounts), dtype=bool)
+    lost[account_of[cohort.churned > 0]] = True
+    n_folds = min(n_folds, int(lost.sum()), len(accounts) - int(lost.sum()))
+    if n_folds < 2:
+        return np.full(len(cohort.churned), HELD_BY_NONE)
+    shuffled = np.random.default_rng(random_state).permutation(len(accounts))
+    dealt = shuffled[np.argsort(~lost[shuffled], kind="stable")]
+    fold = np.empty(len(accounts), dtype=np.int64)
+    fold[dealt] = np.arange(len(accounts)) % n_folds
+    return fold[account_of]
+
+
+def _blocks_of_cohorts(cohort: Cohort, n_folds: int) -> NDArray[np.int64] | None:
+    """Return the block of each row, blocks of about equal size in time order; None where two cannot be made."""
+    if cohort.began is None:
+        return None
+    starts, position, rows = np.unique(cohort.began, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(rows) - rows / 2) / rows.sum()
+    block = np.unique(np.floor(middle * n_folds), return_inverse=True)[1][position]
+    lost = np.bincount(block, weights=cohort.churned)
+    stayed = np.bincount(block) - lost
+    learnable = len(lost) > 1 and lost.sum() > lost.max() and stayed.sum() > stayed.max()
+    return block.astype(np.int64) if learnable and len(starts) > 1 else None
+
+
+def dealt_to_others(groups: NDArray[np.object_], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return for each row the row whose values it gets: rows of one account come from one account, in order."""
+    account_of = np.unique(groups, return_inverse=True)[1]
+    by_account = np.argsort(account_of, kind="stable")
+    sizes = np.bincount(account_of)
+    first = np.cumsum(sizes) - sizes
+    giver = rng.permutation(len(sizes))[account_of[by_account]]
+    nth = np.arange(len(groups)) - first[account_of[by_account]]
+    given = np.empty(len(groups), dtype=np.intp)
+    given[by_account] = by_account[first[giver] + nth % sizes[giver]]
+    return given

@@ -1,0 +1,90 @@
+"""The path of penalties: the fine joint fit at each, reduced to curves of a few knots or levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churnfit.learning.binned import pull_to_bins, sum_tables
+from churnfit.learning.codes import Binning, Coded, ordered_by_risk
+from churnfit.learning.curves import plan_curve
+from churnfit.learning.folds import Cohort
+from churnfit.learning.joint import Design, make_design
+from churnfit.learning.shapes import ANY, FALLING, RISING, VALLEY
+from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
+from churnfit.scorecard.card import sigmoid
+
+__all__ = ["SHAPES", "CodedRows", "Settings", "coded_rows", "designs"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_FLAT = 1e-6  # logits: the fine fit found nothing in the measure at this penalty
+SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY}
+"""The shapes a person may declare, and what each lets the risk do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How curves are learned; see `churnfit.learning.estimator.ScorecardClassifier`."""
+
+    shapes: Mapping[str, str]
+    max_knots: int
+    max_levels: int
+    penalties: tuple[float, ...]
+    folds: int
+    random_state: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CodedRows:
+    """Rows to learn from, as bins."""
+
+    coded: Coded
+    churned: Floats
+    weight: Floats
+
+
+def coded_rows(binning: Binning, bins: NDArray[np.int32], cohort: Cohort, rows: NDArray[np.bool_]) -> CodedRows:
+    """Return the `rows` of the cohort, whose bins of `Binning.encode` are `bins` (n_measures, n_rows)."""
+    churned, weight = cohort.churned[rows], cohort.weight[rows]
+    return CodedRows(coded=ordered_by_risk(binning, bins[:, rows], churned, weight), churned=churned, weight=weight)
+
+
+def designs(part: CodedRows, path: list[float], settings: Settings) -> list[tuple[float, Design]]:
+    """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
+    coded = part.coded
+    allowed = [SHAPES[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coded.measures]
+    problem = Problem(
+        codes=coded.codes,
+        n_bins=coded.n_bins,
+        n_states=coded.n_states,
+        churned=part.churned,
+        weight=part.weight,
+        allowed=np.array(allowed, dtype=np.int64),
+    )
+    tables = start_tables(coded.n_bins, coded.n_states, float(np.average(part.churned, weights=part.weight)))
+    found = []
+    for step, penalty in enumerate(path):
+        tables = solve_tables(problem, penalty, tables, search_rounds=3 if step == 0 else 1)
+        curvature = _bin_curvature(problem, tables)
+        plans, at = [], []
+        for j, measure in enumerate(coded.measures):
+            if np.ptp(tables.values[j, : measure.n_bins + len(measure.states)]) < _FLAT:
+                continue
+            bins = slice(0, measure.n_bins)
+            size = settings.max_knots if measure.numeric else settings.max_levels
+            turn = int(tables.turn[j])
+            plans.append(plan_curve(measure, tables.values[j, bins], curvature[j, bins], turn=turn, size=size))
+            at.append(j)
+        measures = [coded.measures[j] for j in at]
+        found.append((penalty, make_design(plans, measures, coded.codes[at], part.weight)))
+    return found
+
+
+def _bin_curvature(problem: Problem, tables: Tables) -> Floats:
+    p = sigmoid(sum_tables(problem.codes, tables.values, tables.intercept))
+    return pull_to_bins(problem.codes, problem.weight * p * (1 - p), tables.values.shape[1])
