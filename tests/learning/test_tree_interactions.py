@@ -103,13 +103,13 @@ def test_shap_agrees_where_every_split_is_numeric():
     """And differs with categories, which it takes for numbers: the day this fails, shap can be used."""
     import shap
 
-    known = np.nan_to_num(rows(), nan=0.5)  # shap has its own mind about gaps in columns that had none in training
+    known = np.nan_to_num(rows(), nan=0.5)
     for categorical, agrees in (((), True), ((2,), False)):
         booster = task(categorical).train(SETTINGS, 40)
         oracle = 2 * shap.TreeExplainer(booster).shap_interaction_values(known)
         found = interaction_values(booster, known, [0, 1, 2])
         distance = max(np.abs(values - oracle[:, i, j]).max() for (i, j), values in found.items())
-        assert (distance < 1e-9) is agrees
+        assert bool(distance < 1e-9) is agrees
 
 
 def test_columns_kept_apart_do_not_interact():
