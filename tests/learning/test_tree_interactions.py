@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from churnfit.learning.boosting import Task
-from churnfit.learning.tree_interactions import interaction_values
+from churnfit.learning.tree_interactions import _FEW_PLAYERS, _leaves, interaction_values
 
 SETTINGS = {"num_leaves": 8, "learning_rate": 0.3, "min_data_in_leaf": 20}
 
@@ -117,3 +117,24 @@ def test_columns_kept_apart_do_not_interact():
     booster = task((2,)).train(SETTINGS, 20, alone=[[0], [1], [2]])
     assert isinstance(booster, lightgbm.Booster)
     assert interaction_values(booster, rows(), [0, 1, 2]) == {}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_deep_leaves_are_exact_too():
+    """Leaves behind ten different columns, more than a table of patterns is made for: as shap says."""
+    import shap
+
+    generator = np.random.default_rng(4)
+    design = generator.normal(size=(3000, 12))
+    labels = (generator.random(3000) < 1 / (1 + np.exp(-design.sum(axis=1)))).astype(float)
+    deep = Task(design=design, labels=labels, categorical=(), random_state=7)
+    booster = deep.train({"num_leaves": 200, "min_data_in_leaf": 2, "learning_rate": 0.5}, 3)
+    found = interaction_values(booster, design[:40], range(12))
+    oracle = 2 * shap.TreeExplainer(booster).shap_interaction_values(design[:40])
+    assert max(np.abs(values - oracle[:, i, j]).max() for (i, j), values in found.items()) < 1e-9
+    deepest = max(
+        len(leaf.hit)
+        for tree in booster.dump_model()["tree_info"]
+        for leaf in _leaves(tree["tree_structure"], design[:1], range(12))
+    )
+    assert deepest > _FEW_PLAYERS

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,8 @@ __all__ = ["interaction_values"]
 FloatArray = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Pair = tuple[int, int]
+
+_FEW_PLAYERS = 8  # up to here a table of every pattern is cheaper than finding those that occur
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,27 +61,39 @@ def interaction_values(booster: Any, design: FloatArray, players: Sequence[int])
     found: dict[Pair, FloatArray] = {}
     for tree in booster.dump_model()["tree_info"]:
         for leaf in _leaves(tree["tree_structure"], design, players):
-            for pair, values in _of_leaf(leaf).items():
-                found[pair] = found[pair] + values if pair in found else values
+            if len(leaf.hit) > 1:
+                for pair, values in _of_leaf(leaf):
+                    found[pair] = found[pair] + values if pair in found else values
     return found
 
 
-def _of_leaf(leaf: _Leaf) -> dict[Pair, FloatArray]:
-    if len(leaf.hit) < 2:
-        return {}
+def _of_leaf(leaf: _Leaf) -> Iterator[tuple[Pair, FloatArray]]:
+    """Yield the leaf's pairs of players and what it adds to each row, (n_rows,).
+
+    Rows that hit for the same players are alike, and there are far fewer such patterns than rows.
+    """
     order = sorted(leaf.hit)
-    hit = np.column_stack([leaf.hit[player] for player in order]).astype(np.float64)
+    pattern = sum(leaf.hit[player].astype(np.intp) << bit for bit, player in enumerate(order))
+    patterns, of_row = np.arange(1 << len(order)), pattern
+    if len(order) > _FEW_PLAYERS:
+        patterns, of_row = np.unique(pattern, return_inverse=True)
+    hit = (patterns[:, np.newaxis] >> np.arange(len(order)) & 1).astype(np.float64)
     share = np.array([leaf.share[player] for player in order])
-    # of degree players - 2, for which players // 2 nodes suffice: n nodes are exact up to degree 2n - 1
-    nodes, weights = np.polynomial.legendre.leggauss(len(order) // 2)
-    found = {pair: np.zeros(len(hit)) for pair in combinations(range(len(order)), 2)}
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+    first, second = np.triu_indices(len(order), k=1)
+    values = np.zeros((len(first), len(patterns)))
+    for node, weight in _quadrature(len(order)):
         factors = hit * node + share * (1 - node)  # above 0: nodes lie inside (0, 1), shares above 0
-        per_player = (hit - share) / factors
-        product = leaf.value * weight * factors.prod(axis=1)
-        for first, second in found:
-            found[first, second] += product * per_player[:, first] * per_player[:, second]
-    return {(order[first], order[second]): values for (first, second), values in found.items()}
+        per_player = ((hit - share) / factors).T
+        values += leaf.value * weight * factors.prod(axis=1) * per_player[first] * per_player[second]
+    for i, j, of_pattern in zip(first, second, values, strict=True):
+        yield (order[i], order[j]), of_pattern[of_row]
+
+
+@cache
+def _quadrature(players: int) -> list[tuple[float, float]]:
+    """Return nodes in (0, 1) and weights that integrate the product over all players but two exactly."""
+    nodes, weights = np.polynomial.legendre.leggauss(players // 2)  # n nodes are exact up to degree 2n - 1
+    return [((node + 1) / 2, weight / 2) for node, weight in zip(nodes.tolist(), weights.tolist(), strict=True)]
 
 
 def _leaves(
