@@ -19,8 +19,8 @@ from churnfit.jobs.workspace import Workspace
 
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
-VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff", "promote", "rollback",
-         "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
+VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
+         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:

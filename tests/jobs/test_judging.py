@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.conftest import CARD
-from tests.jobs.small_workspace import AS_OF, SPEC, accounts, events, make
+from tests.history.tiny_world import events_of
+from tests.jobs.small_workspace import AS_OF, SPEC, accounts, make
 
 from churnfit.errors import DataError, UsageError
 from churnfit.evaluation.report import EvaluationReport
@@ -58,7 +59,7 @@ def test_a_report_that_cannot_be_written_is_an_error(
 
 
 def test_more_origins_put_a_rolling_backtest_into_the_report(tmp_path: Path) -> None:
-    """Sixty accounts in two windows: what `backtest` finds is what `fit` reports, with a figure; an origin with too
+    """Sixty days of accounts in two windows: what `backtest` finds is what `fit` reports, with a figure; an origin with too
     few accounts to learn from says so."""
     workspace = find_workspace(make(tmp_path, spec=ROLLING, accounts=_many(), events=_logins()))
     day = pd.Timestamp(AS_OF, tz="UTC")
@@ -69,24 +70,27 @@ def test_more_origins_put_a_rolling_backtest_into_the_report(tmp_path: Path) -> 
     assert report.backtest == found
     assert "Rolling backtest: origin by origin" in report.to_text()
     assert "figures/origins.png" in logged_report(workspace, "small", "latest", name="report.md")
-    early = backtest(workspace, "small", origins=12, as_of=day, say=lambda _: None)
-    assert len(early.origins) == 12
+    early = backtest(workspace, "small", origins=5, as_of=day, say=lambda _: None)
+    assert len(early.origins) == 5
     assert all(row.models or row.reason for row in early.origins)
 
 
 def test_a_backtest_needs_cohorts(tmp_path: Path) -> None:
     """Held-out accounts have no order in time."""
-    workspace = find_workspace(make(tmp_path, accounts=accounts(), events=events()))
+    workspace = find_workspace(make(tmp_path, accounts=_many(), events=_logins()))
     with pytest.raises(DataError, match=r"CF110.*out_of_time"):
         backtest(workspace, "small", origins=3, as_of=pd.Timestamp(AS_OF, tz="UTC"), say=lambda _: None)
 
 
 def _many() -> pd.DataFrame:
-    """Return the sixty accounts three times, all within the same sixty days."""
+    """Return the sixty accounts sixteen times, all within the same sixty days."""
     table = accounts()
-    return pd.concat([table.assign(account_id=table["account_id"] + end) for end in "abc"], ignore_index=True)
+    return pd.concat(
+        [table.assign(account_id=table["account_id"] + end) for end in "abcdefghijklmnop"], ignore_index=True
+    )
 
 
 def _logins() -> pd.DataFrame:
-    table = events()
-    return pd.concat([table.assign(account_id=table["account_id"] + end) for end in "abc"], ignore_index=True)
+    """Return logins of those who stay and of one churner in five, not of one in seven of those who stay."""
+    names = list(enumerate(_many()["account_id"]))
+    return events_of(*((name, n % 60 + 5.5, "login") for n, name in names if (n % 7 if n % 60 % 3 else n % 5 == 0)))
