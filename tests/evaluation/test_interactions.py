@@ -70,7 +70,7 @@ def test_a_planted_interaction_is_named_and_no_other(look, planted):
         assert (named.first, named.second) == ("logins", "tickets")
         assert named.mean_abs_logit.low > seen.chance_logit > 0
         assert named.share > 0.25
-        assert named.riskiest in ("low and low", "high and high")  # where logins × tickets is above 0
+        assert named.riskiest in (("low", "low"), ("high", "high"))  # where logins × tickets is above 0
         assert named.riskiest_logit > 0
 
 

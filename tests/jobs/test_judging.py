@@ -59,8 +59,7 @@ def test_a_report_that_cannot_be_written_is_an_error(
 
 
 def test_more_origins_put_a_rolling_backtest_into_the_report(tmp_path: Path) -> None:
-    """Sixty days of accounts in two windows: what `backtest` finds is what `fit` reports, with a figure; an origin with too
-    few accounts to learn from says so."""
+    """Two windows: what `backtest` finds is what `fit` reports, with a figure; origins without a card say why."""
     workspace = find_workspace(make(tmp_path, spec=ROLLING, accounts=_many(), events=_logins()))
     day = pd.Timestamp(AS_OF, tz="UTC")
     found = backtest(workspace, "small", origins=None, as_of=day, say=lambda _: None)

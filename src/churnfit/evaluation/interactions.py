@@ -35,14 +35,15 @@ class MissedInteraction:
     """Two measures that the challenger joins, and how strongly.
 
     `mean_abs_logit` is the mean of the absolute SHAP interaction value in churn logits, `share` its part of the same
-    sum over all pairs. `riskiest` says where the pair raises the risk most, `riskiest_logit` by how much on average.
+    sum over all pairs. `riskiest` says at which values of the two ("low", "high", a category or "missing") the pair
+    raises the risk most, `riskiest_logit` by how much on average; None where every such corner is nearly empty.
     """
 
     first: str
     second: str
     mean_abs_logit: Interval
     share: float
-    riskiest: str
+    riskiest: tuple[str, str] | None
     riskiest_logit: float
 
 
@@ -175,10 +176,10 @@ def _missed(
     corners = pd.DataFrame({"first": _sides(rows[first]), "second": _sides(rows[second]), "logit": values})
     means = corners.groupby(["first", "second"], as_index=False).agg(mean=("logit", "mean"), size=("logit", "size"))
     means = means[means["size"] >= _FEWEST * len(rows)].sort_values("mean", kind="stable")
-    riskiest, logit = "", float("nan")
+    riskiest, logit = None, float("nan")
     if len(means):
         last = means.iloc[-1]
-        riskiest, logit = f"{last['first']} and {last['second']}", float(last["mean"])
+        riskiest, logit = (str(last["first"]), str(last["second"])), float(last["mean"])
     return MissedInteraction(
         first=first,
         second=second,

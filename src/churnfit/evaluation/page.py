@@ -19,6 +19,7 @@ __all__ = ["as_html"]
 _UNUSED_IDS = re.compile(r' id="(?!m[0-9a-f]{6}|p[0-9a-f]{6}|h[0-9a-f]{6})[^"]*"')  # of groups that nothing refers to
 _NAMESPACES = re.compile(r' (?:xmlns(?::xlink)?|version)="[^"]*"')  # HTML knows them; without them no address is left
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+_LINE = 24  # characters; what is longer and no interval is a reason
 _INTERVAL = re.compile(r" (\(.+ to .+\)|\(interval unknown\))$")
 
 
@@ -69,11 +70,11 @@ def _section(name: str, section: Section, figures: Mapping[str, Figure]) -> list
 
 
 def _cell(text: str) -> str:
-    """Return a cell; an interval is set softer than its estimate, on the same line."""
+    """Return a cell of one line, an interval set softer than its estimate; a reason may take several lines."""
     found = _INTERVAL.search(text)
     if found is None:
-        return f"<td>{escape(text)}</td>"
-    return f'<td class="n">{escape(text[: found.start()])} <span class="of">{escape(found.group(1))}</span></td>'
+        return f'<td class="words">{escape(text)}</td>' if len(text) > _LINE else f"<td>{escape(text)}</td>"
+    return f'<td>{escape(text[: found.start()])} <span class="of">{escape(found.group(1))}</span></td>'
 
 
 def _svg(name: str, figure: Figure, title: str) -> str:

@@ -143,10 +143,11 @@ def _pair(found: Interactions, pair: MissedInteraction) -> str:
 
 def _sentence(found: Interactions, pair: MissedInteraction) -> str:
     first, second = found.labels[pair.first], found.labels[pair.second]
-    if not pair.riskiest:
+    if pair.riskiest is None:
         return f"{first} and {second} count together otherwise than apart."
+    one, other = pair.riskiest
     return (
-        f"{first} and {second} count together otherwise than apart: where they are {pair.riskiest}, in this order, "
+        f"{first} and {second} count together otherwise than apart: where {first} is {one} and {second} is {other}, "
         f"the challenger's churn logit is {number(pair.riskiest_logit, 2)} above their sum, on average."
     )
 
@@ -193,7 +194,7 @@ def _calibration(report: EvaluationReport) -> Section:
             everybody,
             *(
                 (row.segment, *_cells(row.reason, (row.calibration_slope, row.calibration_in_the_large, row.ece)))
-                for row in report.segments
+                for row in (report.segments if len(report.segments) > 1 else ())
             ),
         ),
         figures=("calibration",),
