@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from churnfit.evaluation.interactions import Interactions
 from churnfit.evaluation.intervals import Interval
 from churnfit.evaluation.page import as_html
 from churnfit.evaluation.prose import as_markdown, as_text, json_safe
@@ -14,6 +13,8 @@ from churnfit.evaluation.sections import backtest_sections, report_sections
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from churnfit.evaluation.interactions import Interactions
 
 __all__ = [
     "Backtest",
