@@ -19,8 +19,8 @@ from churnfit.jobs.workspace import Workspace
 
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
-VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "show", "list", "diff", "promote", "rollback",
-         "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
+VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
+         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
@@ -118,6 +118,32 @@ def test_fit_again_makes_the_same_card(churnfit: Cli, workspace: Workspace) -> N
     answers = {answer["code"]: answer["outcome"] for answer in found["verdict"]["answers"]}
     assert answers["CF004"] == "passed"  # not worse than itself
     assert "Learning the scorecard" in ended.err
+
+
+def test_report_prints_or_writes_the_evaluation(churnfit: Cli, demo_workspace: Workspace, tmp_path: Path) -> None:
+    """As text, as the one JSON document, or as a page in a new file."""
+    text = churnfit("report", "--card", CARD, cwd=demo_workspace.root)
+    assert (text.code, "Does it predict?" in text.out) == (0, True)
+    found = document(churnfit("report", "champion", "--card", CARD, "--json", cwd=demo_workspace.root))
+    assert found["models"]["card"]["auc"]["estimate"] > 0.5
+    path = tmp_path / "report.html"
+    arguments = ("report", "--output", str(path), "--card", CARD)
+    assert churnfit(*arguments, cwd=demo_workspace.root) == Ended(code=0, out=f"{path}\n", err="")
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    again = churnfit(*arguments, cwd=demo_workspace.root)
+    assert (again.code, "error[CF506]" in again.err) == (2, True)
+
+
+def test_backtest_rolls_and_registers_nothing(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Two origins, each learned on earlier accounts; the versions stay as they were."""
+    before = demo_workspace.registry().versions(CARD)
+    ended = churnfit("backtest", "--card", CARD, "--origins", "2", "--as-of", DAY, "--json", cwd=demo_workspace.root)
+    found = document(ended)
+    assert [bool(row["models"]) for row in found["origins"]] == [True, True]
+    assert found["origins"][0]["trained_rows"] < found["origins"][1]["trained_rows"]
+    assert found["pooled"]["card"]["auc"]["low"] > found["pooled"]["hand_made"]["auc"]["high"]
+    assert ended.err.count("Learning from") == 2
+    assert demo_workspace.registry().versions(CARD) == before
 
 
 def test_show_prints_card_and_gates(churnfit: Cli, demo_workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from churnfit.evaluation.report import TrainingContext
 from churnfit.spec import ScorecardSpec
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def make_spec() -> Callable[..., ScorecardSpec]:
     """A small valid spec; keyword arguments replace whole sections."""
 

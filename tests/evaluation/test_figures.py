@@ -2,7 +2,9 @@ import io
 
 import pytest
 
-from churnfit.evaluation.figures import calibration_figure, lift_figure
+from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
+from churnfit.evaluation.intervals import Interval
+from churnfit.evaluation.results import Backtest, OriginRow
 
 
 def drawn(figure):
@@ -37,3 +39,32 @@ def test_lift_without_red_accounts_marks_nothing(judged):
     """A card that calls nobody still has a curve."""
     figure = lift_figure(judged.assign(band="green"))
     assert not any("red band" in text.get_text() for text in figure.axes[0].texts)
+
+
+def test_health_shows_both_groups_in_shares_and_the_bands_below(judged):
+    """Of 50 churners 30 have health 25: a bar of 60 % below the line; the red band is one point, health 25."""
+    figure = health_figure(judged)
+    bars = [patch for patch in figure.axes[0].patches if patch.get_height() < 0]
+    assert min(bar.get_height() for bar in bars) == pytest.approx(-60.0)
+    said = {text.get_text() for text in figure.axes[0].texts}
+    assert {"red", "amber", "green", "stayed: 350 snapshots", "churned: 50 snapshots"} <= said
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_origins_keep_their_place_when_they_cannot_be_judged():
+    """Of two origins the first has no numbers: one point per panel, at the second place, two names below."""
+    interval = Interval(0.6, 0.7, 0.8)
+    numbers = {"card": {"auc": interval, "log_loss": interval, "calibration_in_the_large": interval}}
+    counts = {"trained_rows": 9, "embargoed_rows": 0, "judged_rows": 9, "judged_accounts": 9, "churned_accounts": 0}
+    origins = (
+        OriginRow(origin="2025-01-01", until="2025-02-01", pooled=False, models={}, reason="too few", **counts),
+        OriginRow(origin="2025-02-01", until="", pooled=True, models=numbers, **counts),
+    )
+    figure = origins_figure(
+        Backtest(name="tiny", horizon_days=30, origins=origins, judged_rows=9, judged_accounts=9, pooled=numbers,
+                 differences={}, resamples=50, random_state=7)
+    )  # fmt: skip
+    points = [line.get_xdata().tolist() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert points == [[1.0]]
+    assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()] == ["2025-01-01", "2025-02-01"]
+    assert drawn(figure).startswith(b"\x89PNG")

@@ -64,8 +64,21 @@ def test_small_segments_are_not_judged_and_say_why(judged, make_spec, context):
     by_name = {row.segment: row for row in report.segments}
     assert list(by_name) == ["(no segment)", "mid", "tiny"]
     assert by_name["mid"].auc is not None
-    assert by_name["tiny"].auc is None
+    assert by_name["mid"].calibration_slope.known
+    assert by_name["mid"].calibration_in_the_large.known
+    assert by_name["mid"].ece.known
+    assert by_name["tiny"].auc is by_name["tiny"].calibration_slope is by_name["tiny"].ece is None
     assert by_name["tiny"].reason == "too few: 0 churned, 10 stayed; 5 of each needed"
+
+
+def test_calibration_is_told_for_all_and_for_every_segment(judged, make_spec, context):
+    """Slope, in the large and ECE with intervals in one table; a segment too small says why, once."""
+    text = evaluate(judged, spec=make_spec(), context=context).to_text()
+    table = text.split("Calibration\n-----------\n")[1].split("\n\n")[0]
+    rows = {line.split("  ")[0]: line for line in table.splitlines()}
+    assert rows["all"].count(" to ") == rows["mid"].count(" to ") == 3
+    assert rows["tiny"].count("too few") == 1
+    assert "ten bins of equally many snapshots, corrected for what chance alone would show" in table
 
 
 def test_the_report_depends_on_the_rows_not_on_their_order(judged, make_spec, context):

@@ -79,8 +79,28 @@ def test_resuming_runs_only_the_missing_trials_and_ends_in_the_same_place(world,
     assert study.trials[3].params["learning_rate"] == drawn
     again = fitted(world, journal, 6)
     assert len(studies(journal)[0].trials) == 7
-    assert resumed.best_params == again.best_params
-    assert again.predict(world[0]).tolist() == resumed.predict(world[0]).tolist()
+    assert resumed.best_params == again.best_params == whole.best_params
+    assert again.predict(world[0]).tolist() == resumed.predict(world[0]).tolist() == whole.predict(world[0]).tolist()
+
+
+def test_an_unpromising_trial_stops_after_a_fold(world, tmp_path):
+    """Of fifteen trials some are pruned: they reported fewer folds than there are, and count as finished."""
+    assert fitted(world, tmp_path / "study.log", 15).trials == 15
+    (study,) = studies(tmp_path / "study.log")
+    reported = {state: [len(t.intermediate_values) for t in study.trials if t.state == state] for state in TrialState}
+    assert reported[TrialState.PRUNED]
+    assert max(reported[TrialState.PRUNED]) < 3
+    assert set(reported[TrialState.COMPLETE]) == {3}
+
+
+def test_the_seed_decides_the_study(world, whole, tmp_path):
+    """Another random_state is another study with other trials; the same one in another journal is the same model."""
+    X, churned, groups = world
+    again = fitted(world, tmp_path / "again.log", 6)
+    assert again.predict(X).tolist() == whole.predict(X).tolist()
+    other = fit_challenger(X, churned, groups, spec=Challenger(trials=6, folds=3), random_state=8,
+                           journal=tmp_path / "study.log")  # fmt: skip
+    assert other.best_params != whole.best_params
 
 
 def test_a_study_resumed_between_trials_equals_an_uninterrupted_one(world, whole, tmp_path):

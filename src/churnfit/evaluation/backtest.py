@@ -1,4 +1,4 @@
-"""Which rows train and which judge: older cohorts against newer ones, or accounts held out by hash."""
+"""Which rows train and which judge: older cohorts against newer ones, once or rolling, or accounts held out by hash."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "rolling_splits", "split"]
 
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
@@ -22,7 +22,8 @@ Mask = NDArray[np.bool_]
 class Split:
     """Row positions that train and that judge, and how they were chosen.
 
-    `train_before` and `judge_from` are the stage starts that divide the sides (None for held-out accounts);
+    `train_before` and `judge_from` are the stage starts that divide the sides (None for held-out accounts),
+    `judge_until` is where the judged ones end (None: nowhere);
     `embargoed` counts rows dropped because their label window reaches the judged snapshots, `set_aside` rows of
     cohorts between the two dates. `sentence` says all of it in words.
     """
@@ -33,6 +34,7 @@ class Split:
     sentence: str
     train_before: pd.Timestamp | None = None
     judge_from: pd.Timestamp | None = None
+    judge_until: pd.Timestamp | None = None
     embargoed: int = 0
     set_aside: int = 0
 
@@ -65,6 +67,55 @@ def split(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
     return found
 
 
+def rolling_splits(rows: pd.DataFrame, spec: ScorecardSpec, *, origins: int) -> tuple[Split, ...]:
+    """Return one split per origin, oldest first; a side may be empty or hold one class.
+
+    The cohorts that `split` judges are cut in successive windows of about equally many rows. Each judges what was
+    learned from every cohort before it: one origin is `split`, and together the origins judge the same rows.
+
+    Parameters
+    ----------
+    rows, spec
+        As for `split`; `evaluation.method` is ``out_of_time``.
+    origins : int
+        How many, at least 1. As many as there are days of stage start among the judged rows, at most.
+
+    Returns
+    -------
+    tuple of Split
+        Within one, no account is on both sides and no training row's label window reaches the earliest judged as_of;
+        a gap between `train_before` and `judge_from` is kept at every origin.
+
+    Raises
+    ------
+    DataError
+        CF110 when there are no cohorts to divide, or the rows are divided by account.
+    """
+    if spec.evaluation.method != "out_of_time":
+        raise DataError(
+            "CF110",
+            where="rolling backtest",
+            expected='evaluation.method = "out_of_time"',
+            came=f'"{spec.evaluation.method}"',
+            fix="Date the rows: without cohorts there is nothing to roll over.",
+        )
+    as_of = pd.to_datetime(rows["as_of"], utc=True)
+    started = _stage_starts(rows, as_of)
+    train_before, judge_from = _dates(started, spec)
+    judged = started[started >= judge_from].dt.floor("D").sort_values(ignore_index=True)
+    begins = [judge_from]
+    for part in range(1, origins if len(judged) else 1):
+        day = judged[len(judged) * part // origins]
+        if day > begins[-1]:
+            begins.append(day)
+    ends = [*begins[1:], None]
+    gap = judge_from - train_before
+    return tuple(
+        _between(rows, as_of, started, _Window(begin - gap, begin, end), spec)
+        for begin, end in zip(begins, ends, strict=True)
+    )
+
+
 def _held_out(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
     share = spec.evaluation.judge_share
     judged = rows["account_id"].map(_place).to_numpy(dtype=np.float64) < share
@@ -89,15 +140,29 @@ def _place(account_id: object) -> float:
 def _out_of_time(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
     as_of = pd.to_datetime(rows["as_of"], utc=True)
     started = _stage_starts(rows, as_of)
-    train_before, judge_from = _dates(started, spec)
-    older, judged = (started < train_before).to_numpy(), (started >= judge_from).to_numpy()
+    return _between(rows, as_of, started, _Window(*_dates(started, spec), None), spec)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Stage starts: those before `train_before` train, those from `judge_from` until `judge_until` judge."""
+
+    train_before: pd.Timestamp
+    judge_from: pd.Timestamp
+    judge_until: pd.Timestamp | None
+
+
+def _between(rows: pd.DataFrame, as_of: pd.Series, started: pd.Series, window: _Window, spec: ScorecardSpec) -> Split:
+    train_before, judge_from, until = window.train_before, window.judge_from, window.judge_until
+    older, newer = (started < train_before).to_numpy(), (started >= judge_from).to_numpy()
+    judged = newer if until is None else newer & (started < until).to_numpy()
     embargoed: Mask = np.zeros(len(rows), dtype=np.bool_)
     first_judged = as_of[judged].min()
     if judged.any():
         window_ends = as_of + pd.Timedelta(days=spec.cohort.horizon_days)
         embargoed = older & (window_ends > first_judged).to_numpy()
     trained = older & ~embargoed
-    set_aside = int((~older & ~judged).sum())
+    set_aside = int((~older & ~newer).sum())
     sentence = (
         f"Out of time: stages begun before {train_before:%Y-%m-%d} train ({int(trained.sum()):,} rows), stages begun "
         f"from {judge_from:%Y-%m-%d} judge ({int(judged.sum()):,} rows"
@@ -113,6 +178,7 @@ def _out_of_time(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
         sentence=sentence,
         train_before=train_before,
         judge_from=judge_from,
+        judge_until=until,
         embargoed=int(embargoed.sum()),
         set_aside=set_aside,
     )

@@ -1,5 +1,6 @@
-"""Two pictures of a judged card: are its probabilities right, and whom would a call list catch.
+"""Pictures of a judged card.
 
+Are its probabilities right, whom would a call list catch, where do churners stand, does it hold from origin to origin?
 Figures are made without pyplot: no window, no global state, and the caller closes nothing.
 """
 
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["calibration_figure", "lift_figure"]
+    from churnfit.evaluation.results import Backtest
+
+__all__ = ["calibration_figure", "health_figure", "lift_figure", "origins_figure"]
 
 FloatArray = NDArray[np.float64]
 
 _SHOWN = {"card": "card", "hand_made": "hand-made card", "challenger": "challenger"}
 _COLOURS = {"card": "#0072B2", "hand_made": "#D55E00", "challenger": "#009E73"}  # Okabe and Ito: safe for all eyes
+_BAND_COLOURS = {"red": "#b42318", "amber": "#b54708", "green": "#2b7a3d"}  # dark enough for text on white
 _INK, _FAINT = "#333333", "#9a9a9a"
 _BINS = 10
 _Z90 = 1.6449  # 90 %, like every interval of the report
@@ -109,6 +113,79 @@ def lift_figure(judged: pd.DataFrame) -> Figure:
     axes.set_xlabel("accounts called, riskiest first", color=_INK)
     axes.set_ylabel("churners among them", color=_INK)
     axes.set_title("How many churners does a call list catch?", loc="left", fontsize=12, color=_INK)
+    return figure
+
+
+def health_figure(judged: pd.DataFrame) -> Figure:
+    """Return where accounts stand on the health score: those who stayed above the line, those who churned below.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        As for `churnfit.evaluation.report.evaluate`: churned, health and band. Heights are shares of each group.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    churned = judged["churned"].to_numpy(dtype=np.float64) == 1
+    health = judged["health"].to_numpy(dtype=np.float64)
+    edges = np.linspace(0, 100, 41)
+    heights = {}
+    for members, sign, colour in ((~churned, 1, _COLOURS["card"]), (churned, -1, _COLOURS["hand_made"])):
+        shares = 100 * np.histogram(health[members], bins=edges)[0] / max(1, members.sum())
+        axes.bar(edges[:-1], sign * shares, width=np.diff(edges), align="edge", color=colour, alpha=0.75)
+        heights[sign] = float(shares.max())
+    top, tallest = 1.2 * heights[1], max(1.0, heights[-1])
+    axes.axhline(0, color=_INK, linewidth=0.8)
+    for band, colour in _BAND_COLOURS.items():
+        inside = health[judged["band"].to_numpy() == band]
+        if len(inside):
+            low, high = float(inside.min()), float(inside.max())
+            axes.plot([low, high], [-1.08 * tallest] * 2, color=colour, linewidth=5, solid_capstyle="butt")
+            axes.text((low + high) / 2, -1.2 * tallest, band, color=colour, ha="center", va="center", fontsize=9)
+    above, below = f"stayed: {int((~churned).sum()):,} snapshots", f"churned: {int(churned.sum()):,} snapshots"
+    axes.text(1, top, above, color=_COLOURS["card"], fontsize=9, va="top", ha="left")
+    axes.text(99, -0.98 * tallest, below, color=_COLOURS["hand_made"], fontsize=9, va="bottom", ha="right")
+    _plain_axes(axes)
+    axes.set(xlim=(0, 100), ylim=(-1.3 * tallest, top))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f} %")
+    axes.set_xlabel("health", color=_INK)
+    axes.set_ylabel("share of each group", color=_INK)
+    figure.suptitle("Where do churners stand on the health score?", x=0.01, ha="left", fontsize=12, color=_INK)
+    return figure
+
+
+def origins_figure(backtest: Backtest) -> Figure:
+    """Return AUC and log-loss of every model at each origin with its interval, the card's pooled value as a line.
+
+    Parameters
+    ----------
+    backtest : Backtest
+        Origins that could not be judged keep their place, empty.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 5.2), layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    places = np.arange(len(backtest.origins))
+    models = list(backtest.pooled)
+    for axes, (metric, title) in zip(panels, (("auc", "AUC"), ("log_loss", "log-loss")), strict=True):
+        for offset, model in enumerate(models):
+            judged = [(at, row.models[model][metric]) for at, row in enumerate(backtest.origins) if row.models]
+            at = np.array([place for place, _ in judged]) + 0.12 * (offset - (len(models) - 1) / 2)
+            axes.vlines(at, [i.low for _, i in judged], [i.high for _, i in judged], color=_COLOURS[model], alpha=0.6)
+            axes.plot(at, [i.estimate for _, i in judged], "o", color=_COLOURS[model], label=_SHOWN[model])
+        if models:
+            axes.axhline(backtest.pooled["card"][metric].estimate, color=_COLOURS["card"], linewidth=0.8, alpha=0.6)
+        axes.set_ylabel(title, color=_INK)
+        _plain_axes(axes)
+    if models:
+        panels[0].legend(frameon=False, ncols=len(models), loc="lower left", bbox_to_anchor=(0, 1), fontsize=9)
+    panels[1].set_xticks(places, [row.origin for row in backtest.origins])
+    panels[1].set(xlim=(-0.6, len(places) - 0.4))
+    panels[1].set_xlabel("origin: the first stage start that is judged", color=_INK)
+    figure.suptitle("Does it hold from origin to origin?", x=0.01, ha="left", fontsize=12, color=_INK)
     return figure
 
 

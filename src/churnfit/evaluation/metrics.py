@@ -24,11 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError
+from churnfit.evaluation.calibration_error import BINS, bins_of
 from churnfit.evaluation.ranking import auc_of, average_precision_of, caught_of, ladder, ratio
 from churnfit.evaluation.recalibration import intercepts_in_the_large, recalibrations
 
 __all__ = [
     "METRIC_TITLES",
+    "MODEL_TITLES",
     "auc",
     "average_precision",
     "brier",
@@ -57,8 +59,15 @@ METRIC_TITLES = {
 }
 """The keys of `every_metric`, in the order of reports, with what people read."""
 
+MODEL_TITLES = {
+    "card": "card",
+    "hand_made": "hand-made card",
+    "champion": "champion",
+    "challenger": "challenger (LightGBM)",
+}
+"""The models that are compared; the probabilities of ``m`` are the column ``p_m``."""
+
 _EDGE = 1e-12  # a probability of exactly 0 or 1 would make one row's loss infinite
-_BINS = 10
 
 
 def auc(churned: Any, probability: Any, weight: Any = None) -> float:
@@ -153,11 +162,12 @@ def calibration_in_the_large(churned: Any, probability: Any, weight: Any = None)
     return float(intercepts_in_the_large(*_checked(churned, probability, weight))[0])
 
 
-def ece(churned: Any, probability: Any, weight: Any = None, *, bins: int = _BINS) -> float:
+def ece(churned: Any, probability: Any, weight: Any = None, *, bins: int = BINS) -> float:
     """Return the expected calibration error, in [0, 1]: the mean distance of probability and churn rate.
 
     Bins hold equally many rows (equal probabilities share a bin). The error of a perfectly calibrated score is
-    not 0 but shrinks with the rows per bin; read it with its interval.
+    not 0 but shrinks with the rows per bin: reports show `churnfit.evaluation.calibration_error.ece_interval`, which
+    is corrected for that.
 
     Examples
     --------
@@ -216,7 +226,7 @@ def every_metric(churned: FloatArray, probability: FloatArray, weights: FloatArr
         "calibration_intercept": intercept,
         "calibration_slope": slope,
         "calibration_in_the_large": intercepts_in_the_large(churned, probability, weights),
-        "ece": _ece(churned, probability, weights, _BINS),
+        "ece": _ece(churned, probability, weights, BINS),
         "lift_at_10": caught_of(steps, 0.10) / 0.10,
         "caught_at_20": caught_of(steps, 0.20),
     }
@@ -239,11 +249,10 @@ def _checked(churned: Any, probability: Any, weight: Any) -> tuple[FloatArray, F
 
 
 def _ece(churned: FloatArray, probability: FloatArray, weights: FloatArray, bins: int) -> FloatArray:
-    order = np.argsort(probability, kind="stable")
-    ascending = probability[order]
-    first = np.searchsorted(ascending, ascending, side="left")  # equal probabilities: the place of the first
-    starts = np.flatnonzero(np.diff(first * bins // len(order), prepend=-1))
-    gaps = weights[:, order] * (ascending - churned[order])
+    members = bins_of(probability, bins)
+    order = np.argsort(members, kind="stable")
+    starts = np.flatnonzero(np.diff(members[order], prepend=-1))
+    gaps = weights[:, order] * (probability - churned)[order]
     return ratio(np.abs(np.add.reduceat(gaps, starts, axis=1)).sum(axis=1), weights.sum(axis=1))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
@@ -16,12 +16,16 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A title, sentences, and a table (a header and rows of words; the first column is text, the others numbers)."""
+    """A title, sentences, a table (header and rows; the first column is text, the others numbers), names of figures.
+
+    Figures are drawn where there is a place for them: as links in Markdown, inside an HTML page, not in text.
+    """
 
     title: str
     sentences: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    figures: tuple[str, ...] = ()
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -79,8 +83,8 @@ def as_text(title: str, sections: Sequence[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def as_markdown(title: str, sections: Sequence[Section]) -> str:
-    """Return the sections as Markdown; nothing in a cell or sentence is read as markup."""
+def as_markdown(title: str, sections: Sequence[Section], figures: Collection[str] = ()) -> str:
+    """Return the sections as Markdown, with links to those of `figures` that they name; no text is read as markup."""
     lines = [f"# {_plain(title)}"]
     for section in sections:
         lines += ["", f"## {_plain(section.title)}", ""]
@@ -89,6 +93,8 @@ def as_markdown(title: str, sections: Sequence[Section]) -> str:
             lines += [""] if section.sentences else []
             lines += [_line(section.header), "|" + "---|" + "---:|" * (len(section.header) - 1)]
             lines += [_line(row) for row in section.rows]
+        for name in section.figures:
+            lines += ["", f"![{_plain(section.title)}](figures/{name}.png)"] if name in figures else []
     return "\n".join(lines) + "\n"
 
 

@@ -10,12 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError, count_and_examples
+from churnfit.evaluation.calibration_error import ece_interval
+from churnfit.evaluation.interactions import Interactions
 from churnfit.evaluation.intervals import Interval, Key, bootstrap
-from churnfit.evaluation.metrics import METRIC_TITLES, every_metric
+from churnfit.evaluation.metrics import METRIC_TITLES, MODEL_TITLES, every_metric
 from churnfit.evaluation.ranking import auc_of, caught_of, ladder, ratio
-from churnfit.evaluation.recalibration import intercepts_in_the_large
+from churnfit.evaluation.recalibration import intercepts_in_the_large, recalibrations
 from churnfit.evaluation.results import (
-    MODEL_TITLES,
+    Backtest,
     BandRow,
     EvaluationReport,
     Price,
@@ -23,6 +25,7 @@ from churnfit.evaluation.results import (
     SegmentRow,
     TrainingContext,
 )
+from churnfit.evaluation.rolling import too_few
 from churnfit.spec import Bands, ScorecardSpec, nearest
 
 __all__ = ["EvaluationReport", "TrainingContext", "evaluate"]
@@ -32,11 +35,18 @@ FloatArray = NDArray[np.float64]
 _BANDS = ("red", "amber", "green")
 _COMPARED = ("auc", "log_loss")
 _REQUIRED = ("account_id", "as_of", "segment", "churned", "arr", "health", "band", "coverage", "p_card")
-_FEWEST = 5  # accounts of each class: below this a segment's AUC is mostly chance
+_OF_SEGMENTS = ("auc", "base_rate", "calibration_slope", "calibration_in_the_large", "ece")
 _NO_SEGMENT = "(no segment)"
 
 
-def evaluate(judged: pd.DataFrame, *, spec: ScorecardSpec, context: TrainingContext) -> EvaluationReport:
+def evaluate(
+    judged: pd.DataFrame,
+    *,
+    spec: ScorecardSpec,
+    context: TrainingContext,
+    interactions: Interactions | None = None,
+    backtest: Backtest | None = None,
+) -> EvaluationReport:
     """Return the evaluation of a card on rows it was not learned from.
 
     Parameters
@@ -49,6 +59,10 @@ def evaluate(judged: pd.DataFrame, *, spec: ScorecardSpec, context: TrainingCont
         Costs and save rates of the bands, resamples, random_state.
     context : TrainingContext
         What the card was learned from.
+    interactions : Interactions, optional
+        What the challenger joins and the card cannot, where there is a challenger.
+    backtest : Backtest, optional
+        The rolling backtest, where there is more than one origin.
 
     Raises
     ------
@@ -64,6 +78,7 @@ def evaluate(judged: pd.DataFrame, *, spec: ScorecardSpec, context: TrainingCont
     found = bootstrap(
         sample.statistics, rows["account_id"], n=spec.evaluation.bootstrap, random_state=spec.learning.random_state
     )
+    found |= _calibration_errors(rows, sample, spec)
     return EvaluationReport(
         name=spec.title or spec.name,
         training=context,
@@ -80,7 +95,8 @@ def evaluate(judged: pd.DataFrame, *, spec: ScorecardSpec, context: TrainingCont
         segments=tuple(_segment_row(str(name), part, found) for name, part in rows.groupby("segment", sort=True)),
         bands=tuple(_band_row(band, rows, found) for band in _BANDS),
         profit=Profit(by_band_per_1000=found["profit", "bands"], everybody_per_1000=found["profit", "everybody"]),
-        price=_price(found, sample.capacity) if "challenger" in models else None,
+        price=_price(found, sample.capacity, interactions) if "challenger" in models else None,
+        backtest=backtest,
     )
 
 
@@ -167,8 +183,28 @@ class _Sample:
             y, p, w = self.churned[members], self.probabilities["card"][members], weights[:, members]
             found["segment", name, "auc"] = auc_of(ladder(y, p, w))
             found["segment", name, "base_rate"] = ratio(w @ y, w.sum(axis=1))
-            found["segment", name, "calibration"] = intercepts_in_the_large(y, p, w)
+            found["segment", name, "calibration_slope"] = recalibrations(y, p, w)[1]
+            found["segment", name, "calibration_in_the_large"] = intercepts_in_the_large(y, p, w)
         return found
+
+
+def _calibration_errors(rows: pd.DataFrame, sample: _Sample, spec: ScorecardSpec) -> dict[Key, Interval]:
+    """Return the calibration error of every model, and of the card in every segment; it needs resamples of its own."""
+    everybody = np.arange(len(rows))
+    asked: dict[Key, tuple[str, NDArray[np.intp]]] = {
+        ("model", model, "ece"): (model, everybody) for model in sample.probabilities
+    }
+    asked |= {("segment", name, "ece"): ("card", members) for name, members in sample.segments.items()}
+    return {
+        key: ece_interval(
+            sample.churned[members],
+            sample.probabilities[model][members],
+            rows["account_id"].to_numpy()[members],
+            n=spec.evaluation.bootstrap,
+            random_state=spec.learning.random_state,
+        )
+        for key, (model, members) in asked.items()
+    }
 
 
 def _sample(rows: pd.DataFrame, models: list[str], bands: Bands) -> _Sample:
@@ -185,7 +221,7 @@ def _sample(rows: pd.DataFrame, models: list[str], bands: Bands) -> _Sample:
         segments={
             str(name): np.asarray(places)
             for name, places in rows.groupby("segment").indices.items()
-            if not _too_few(rows.iloc[places])
+            if not too_few(rows.iloc[places])
         },
         bands=members,
         gains={
@@ -197,25 +233,14 @@ def _sample(rows: pd.DataFrame, models: list[str], bands: Bands) -> _Sample:
 
 
 def _segment_row(name: str, rows: pd.DataFrame, found: Mapping[Key, Interval]) -> SegmentRow:
-    reason = _too_few(rows)
+    reason = too_few(rows)
     return SegmentRow(
         segment=name,
         rows=len(rows),
         churned_accounts=_churned_accounts(rows),
-        auc=None if reason else found["segment", name, "auc"],
-        base_rate=None if reason else found["segment", name, "base_rate"],
-        calibration_in_the_large=None if reason else found["segment", name, "calibration"],
         reason=reason,
+        **{metric: None if reason else found["segment", name, metric] for metric in _OF_SEGMENTS},
     )
-
-
-def _too_few(rows: pd.DataFrame) -> str:
-    """Return why a segment cannot be judged, empty when it can."""
-    churned = _churned_accounts(rows)
-    stayed = int(rows.loc[rows["churned"] == 0, "account_id"].nunique())
-    if min(churned, stayed) >= _FEWEST:
-        return ""
-    return f"too few: {churned} churned, {stayed} stayed; {_FEWEST} of each needed"
 
 
 def _band_row(band: str, rows: pd.DataFrame, found: Mapping[Key, Interval]) -> BandRow:
@@ -231,11 +256,12 @@ def _band_row(band: str, rows: pd.DataFrame, found: Mapping[Key, Interval]) -> B
     )
 
 
-def _price(found: Mapping[Key, Interval], capacity: float) -> Price:
+def _price(found: Mapping[Key, Interval], capacity: float, interactions: Interactions | None) -> Price:
     gap = found["difference", "challenger", "auc"]
     return Price(
         auc=Interval(-gap.high, -gap.estimate, -gap.low),
         log_loss=found["difference", "challenger", "log_loss"],
         capacity=capacity,
         missed_per_1000=found.get(("missed",)),
+        interactions=interactions,
     )

@@ -1,33 +1,34 @@
-"""check, labels, snapshot and fit: from the sources to a registered candidate with its report and verdict."""
+"""check, labels, backtest and fit: from the sources to a registered candidate with its report and verdict."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from churnfit import __version__
 from churnfit.errors import DataError
 from churnfit.evaluation.backtest import Split, split
-from churnfit.evaluation.figures import calibration_figure, lift_figure
+from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
 from churnfit.evaluation.gates import Verdict, judge
+from churnfit.evaluation.interactions import missed_interactions
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
+from churnfit.evaluation.results import Backtest
 from churnfit.history.checks import Finding, check_sources, require_clean
 from churnfit.history.cohort import landmark_grid, newest_fact
 from churnfit.history.labels import labels, ledger
 from churnfit.history.leaks import suspects
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
+from churnfit.jobs.judging import challenged, judged_rows, roll
 from churnfit.jobs.workspace import Workspace
-from churnfit.learning.baseline import hand_made_health, hand_made_probability
-from churnfit.learning.challenger import ChallengerFit, fit_challenger
-from churnfit.learning.fitting import learn_card, measure_columns
+from churnfit.learning.challenger import ChallengerFit
+from churnfit.learning.fitting import learn_card
 from churnfit.registry import RunRecord, Version
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.plot import points_figure
@@ -38,7 +39,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["FitResult", "Say", "TrainingSet", "check", "fit", "label_ledger", "now", "training_set"]
+__all__ = ["FitResult", "Say", "TrainingSet", "backtest", "check", "fit", "label_ledger", "now", "training_set"]
 
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -140,27 +141,41 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     say("Learning the scorecard")
     learned = learn_card(learning, spec, snapshot_sha256=training.sha256)
     registry = workspace.registry()
-    judged = _judged(judging, learned)
-    if spec.baseline:
-        judged["p_hand_made"] = _hand_made(learning, judging, spec)
+    judged = judged_rows(learning, judging, learned, spec=spec)
     version = registry.champion(card)
     champion = registry.load(version) if version else None
     lacking = sorted(set(champion.weights) - set(judging.columns)) if champion else []
     if champion is not None and not lacking:
         judged["p_champion"] = champion.churn_probability(judging)
     figures = {}
-    challenger = None
+    challenger, interactions = None, None
     if spec.challenger.trials:
         say(f"Tuning the LightGBM challenger, {spec.challenger.trials} trials")
-        challenger = _challenger(learning, spec, workspace.folder / "studies" / f"{card}.journal")
+        challenger = challenged(learning, spec, workspace.folder / "studies" / f"{card}.journal")
         design = judging[list(challenger.columns)]
         judged["p_challenger"] = challenger.predict(design)
         figures["challenger_shap"] = summary_figure(challenger.contributions(design), design)
+        say("Looking for interactions the card misses")
+        interactions = missed_interactions(challenger, learning, judging, spec=spec)
+    rolled = None
+    if spec.evaluation.origins > 1:
+        rolled = roll(training.rows, spec, origins=spec.evaluation.origins, say=say)
+        figures["origins"] = origins_figure(rolled)
     say("Judging it on newer accounts" if found.method == "out_of_time" else "Judging it on held-out accounts")
-    report = evaluate(judged, spec=spec, context=_context(learning, training, found))
+    report = evaluate(
+        judged,
+        spec=spec,
+        context=_context(learning, training, found),
+        interactions=interactions,
+        backtest=rolled,
+    )
     verdict = judge(report, spec, has_champion=champion is not None, champion_lacks=lacking)
     say("Registering the candidate")
-    figures |= {"calibration": calibration_figure(judged), "lift": lift_figure(judged)}
+    figures |= {
+        "calibration": calibration_figure(judged),
+        "health": health_figure(judged),
+        "lift": lift_figure(judged),
+    }
     if learned.measures:
         figures["points"] = points_figure(learned)
     record = RunRecord(
@@ -169,7 +184,10 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         figures=figures,
         texts={
             "card.md": to_markdown(learned),
-            "report.md": report.to_markdown(),
+            "report.html": report.to_html(figures=figures),
+            "report.json": json.dumps(report.as_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+            "report.md": report.to_markdown(figures=figures),
+            "report.txt": report.to_text(),
             "gates.md": verdict.to_markdown(),
             "gates.txt": verdict.to_text(),
             "ledger.csv": training.ledger.to_csv(index=False),
@@ -178,6 +196,19 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         champion_sha256=champion.sha256 if champion else "",
     )
     return FitResult(version=registry.register(learned, record), card=learned, report=report, verdict=verdict)
+
+
+def backtest(workspace: Workspace, card: str, *, origins: int | None, as_of: pd.Timestamp, say: Say) -> Backtest:
+    """Return the rolling backtest of the card's learner, at the spec's number of origins where none is given.
+
+    Raises
+    ------
+    DataError
+        As `training_set`; CF110 when the spec holds out accounts: there are no cohorts to roll over.
+    """
+    spec = workspace.spec(card)
+    training = training_set(workspace, card, as_of=as_of, say=say)
+    return roll(training.rows, spec, origins=origins or spec.evaluation.origins, say=say)
 
 
 def now() -> pd.Timestamp:
@@ -191,35 +222,6 @@ def _observed_to(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timesta
         return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC") + pd.Timedelta(days=1))
     newest = newest_fact(con, spec)
     return as_of if newest is None else min(as_of, newest)
-
-
-def _judged(judging: pd.DataFrame, card: Scorecard) -> pd.DataFrame:
-    judged = judging[["account_id", "as_of", "segment", "churned", "arr"]].reset_index(drop=True)
-    health = card.health(judging)
-    judged["health"] = health
-    judged["band"] = card.bands.band(health)
-    judged["coverage"] = card.coverage(judging)
-    judged["p_card"] = card.probability_of(health, judging["segment"])
-    return judged
-
-
-def _hand_made(learning: pd.DataFrame, judging: pd.DataFrame, spec: ScorecardSpec) -> NDArray[np.float64]:
-    health = hand_made_health(learning, spec.baseline)
-    return hand_made_probability(health, learning["churned"], hand_made_health(judging, spec.baseline))
-
-
-def _challenger(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> ChallengerFit:
-    columns = measure_columns(learning, spec)
-    if learning["segment"].nunique() > 1:
-        columns.append("segment")
-    return fit_challenger(
-        learning[columns],
-        learning["churned"],
-        learning["account_id"],
-        spec=spec.challenger,
-        random_state=spec.learning.random_state,
-        journal=journal,
-    )
 
 
 def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> TrainingContext:

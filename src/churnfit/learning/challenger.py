@@ -18,18 +18,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError
+from churnfit.learning.boosting import Encoding, Task, encoding_of
 from churnfit.spec import Challenger
-from churnfit.tables import STATE_SUFFIX
 
 __all__ = ["ChallengerFit", "fit_challenger"]
 
 FloatArray = NDArray[np.float64]
-Levels = Mapping[str, tuple[str, ...]]
+Folds = list[tuple[NDArray[np.intp], NDArray[np.intp]]]
 
-_ROUNDS = 400  # at a learning rate of 0.03 or more, early stopping ends long before
-_PATIENCE = 30
 _STARTUP_TRIALS = 5  # random trials before the sampler and the pruner have anything to go by
-_MANY_ROWS = 50_000  # below this a second thread costs more than it saves
 _SPACE = "1"  # raise when the search space changes: old trials no longer answer the same question
 
 
@@ -39,10 +36,8 @@ class ChallengerFit:
 
     Parameters
     ----------
-    columns : tuple of str
-        The columns it reads, in order.
-    levels : mapping of str to tuple of str
-        The known levels of each text column; any other value counts as missing.
+    encoding : Encoding
+        The columns it reads, in order, and the known levels of each text column.
     best_params : mapping
         LightGBM parameters of the best trial, with `num_boost_round`.
     cv_log_loss : float
@@ -55,17 +50,21 @@ class ChallengerFit:
         Fitted on all training rows.
     """
 
-    columns: tuple[str, ...]
-    levels: Levels
+    encoding: Encoding
     best_params: Mapping[str, float]
     cv_log_loss: float
     trials: int
     expected_logit: float
     booster: Any
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads, in order."""
+        return self.encoding.columns
+
     def predict(self, X: pd.DataFrame) -> FloatArray:
         """Return churn probabilities of shape (n_rows,)."""
-        probability: FloatArray = self.booster.predict(_encoded(X, self.columns, self.levels))
+        probability: FloatArray = self.booster.predict(self.encoding.encoded(X))
         return probability
 
     def contributions(self, X: pd.DataFrame) -> FloatArray:
@@ -73,7 +72,7 @@ class ChallengerFit:
 
         With `expected_logit` a row sums to the logit of its churn probability.
         """
-        values: FloatArray = self.booster.predict(_encoded(X, self.columns, self.levels), pred_contrib=True)
+        values: FloatArray = self.booster.predict(self.encoding.encoded(X), pred_contrib=True)
         return values[:, :-1]
 
 
@@ -110,26 +109,17 @@ def fit_challenger(
     """
     labels = np.asarray(churned, dtype=np.float64)
     accounts = np.asarray(groups, dtype=str)
-    columns = tuple(str(name) for name in X.columns)
-    levels = {name: _levels(X[name]) for name in columns if _is_text(X[name])}
-    design = _encoded(X, columns, levels)
-    folds = _folds(labels, accounts, spec.folds, random_state)
-    task = _Task(
-        design=design,
-        labels=labels,
-        folds=folds,
-        categorical=tuple(columns.index(name) for name in levels),
-        random_state=random_state,
-    )
-    study = _study(journal, _study_name(task, columns, levels, accounts))
-    _run_missing(study, task, spec.trials)
+    encoding = encoding_of(X)
+    task = Task(design=encoding.encoded(X), labels=labels, categorical=encoding.categorical, random_state=random_state)
+    trials = _Trials(task=task, folds=_folds(labels, accounts, spec.folds, random_state))
+    study = _study(journal, _study_name(trials, encoding, accounts))
+    _run_missing(study, trials, spec.trials)
     best = study.best_trial
     rounds = int(best.user_attrs["rounds"])
-    booster = task.train(best.params, np.arange(len(labels)), rounds)
-    expected = booster.predict(design[:1], pred_contrib=True)[0, -1]
+    booster = task.train(best.params, rounds)
+    expected = booster.predict(task.design[:1], pred_contrib=True)[0, -1]
     return ChallengerFit(
-        columns=columns,
-        levels=levels,
+        encoding=encoding,
         best_params={**best.params, "num_boost_round": rounds},
         cv_log_loss=float(study.best_value),
         trials=len(_finished(study)),
@@ -139,14 +129,11 @@ def fit_challenger(
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Task:
+class _Trials:
     """What every trial works on."""
 
-    design: FloatArray
-    labels: FloatArray
-    folds: list[tuple[NDArray[np.intp], NDArray[np.intp]]]
-    categorical: tuple[int, ...]
-    random_state: int
+    task: Task
+    folds: Folds
 
     def objective(self, trial: Any) -> float:
         """Return a trial's mean log-loss over the folds; unpromising trials stop after a fold."""
@@ -156,7 +143,7 @@ class _Task:
         losses: list[float] = []
         rounds: list[int] = []
         for number, (train, judge) in enumerate(self.folds):
-            booster = self.train(params, train, _ROUNDS, judge=judge)
+            booster = self.task.train(params, rows=train, judge=judge)
             losses.append(booster.best_score["judged"]["binary_logloss"])
             rounds.append(booster.best_iteration)
             trial.report(float(np.mean(losses)), step=number)
@@ -164,42 +151,6 @@ class _Task:
                 raise optuna.TrialPruned
         trial.set_user_attr("rounds", max(1, round(float(np.mean(rounds)))))
         return float(np.mean(losses))
-
-    def train(
-        self, params: Mapping[str, Any], rows: NDArray[np.intp], rounds: int, *, judge: NDArray[np.intp] | None = None
-    ) -> Any:
-        """Return a booster fitted on `rows`; with `judge`, stopped early by the log-loss there."""
-        import lightgbm
-
-        settings = {
-            **params,
-            "objective": "binary",
-            "metric": "binary_logloss",
-            "bagging_freq": 1,
-            "min_data_per_group": 20,
-            "seed": self.random_state,
-            "num_threads": 2 if len(self.labels) > _MANY_ROWS else 1,
-            "deterministic": True,
-            "force_col_wise": True,
-            "verbosity": -1,
-        }
-        data = self._data(rows)
-        if judge is None:
-            return lightgbm.train(settings, data, rounds)
-        stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
-        judged = self._data(judge, reference=data)
-        return lightgbm.train(settings, data, rounds, valid_sets=[judged], valid_names=["judged"], callbacks=[stop])
-
-    def _data(self, rows: NDArray[np.intp], *, reference: Any = None) -> Any:
-        import lightgbm
-
-        return lightgbm.Dataset(
-            self.design[rows],
-            self.labels[rows],
-            reference=reference,
-            categorical_feature=list(self.categorical),
-            params={"verbosity": -1},
-        )
 
 
 def _suggested(trial: Any) -> dict[str, float]:
@@ -229,19 +180,18 @@ def _study(journal: Path, name: str) -> Any:
     )
 
 
-def _run_missing(study: Any, task: _Task, trials: int) -> None:
+def _run_missing(study: Any, work: _Trials, trials: int) -> None:
     from optuna.samplers import TPESampler
     from optuna.trial import TrialState
 
     for dead in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        study.tell(dead.number, state=TrialState.FAIL)
-        study.enqueue_trial(dead.params, skip_if_exists=False)
+        study.tell(dead.number, state=TrialState.FAIL)  # its successor draws the same: see the seed below
     while (finished := len(_finished(study))) < trials:
         # A seed per finished trial, not per process: resuming must not draw the first trials once more.
         study.sampler = TPESampler(
-            seed=task.random_state + finished, n_startup_trials=_STARTUP_TRIALS, constant_liar=False
+            seed=work.task.random_state + finished, n_startup_trials=_STARTUP_TRIALS, constant_liar=False
         )
-        study.optimize(task.objective, n_trials=1)
+        study.optimize(work.objective, n_trials=1)
 
 
 def _finished(study: Any) -> list[Any]:
@@ -251,9 +201,7 @@ def _finished(study: Any) -> list[Any]:
     return found
 
 
-def _folds(
-    labels: FloatArray, accounts: NDArray[np.str_], folds: int, random_state: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def _folds(labels: FloatArray, accounts: NDArray[np.str_], folds: int, random_state: int) -> Folds:
     from sklearn.model_selection import StratifiedGroupKFold
 
     fewest = min(len(set(accounts[labels == label])) for label in (0, 1))
@@ -269,30 +217,12 @@ def _folds(
     return list(splitter.split(labels, labels, accounts))
 
 
-def _study_name(task: _Task, columns: tuple[str, ...], levels: Levels, accounts: NDArray[np.str_]) -> str:
-    digest = hashlib.sha256(repr((_SPACE, columns, sorted(levels.items()), len(task.folds))).encode())
+def _study_name(work: _Trials, encoding: Encoding, accounts: NDArray[np.str_]) -> str:
+    task = work.task
+    levels = sorted(encoding.levels.items())
+    digest = hashlib.sha256(repr((_SPACE, encoding.columns, levels, len(work.folds))).encode())
     for part in (task.design, task.labels):
         digest.update(np.ascontiguousarray(np.nan_to_num(part, nan=np.finfo(np.float64).max)).tobytes())
     digest.update("\n".join(accounts).encode())
     digest.update(str(task.random_state).encode())
     return f"challenger-{digest.hexdigest()[:16]}"
-
-
-def _is_text(column: pd.Series) -> bool:
-    return str(column.name).endswith(STATE_SUFFIX) or not pd.api.types.is_numeric_dtype(column)
-
-
-def _levels(column: pd.Series) -> tuple[str, ...]:
-    return tuple(sorted({str(value) for value in column.dropna().unique()}))
-
-
-def _encoded(X: pd.DataFrame, columns: tuple[str, ...], levels: Levels) -> FloatArray:
-    """Return the design as floats; text becomes the place of its level, NaN where missing or never seen."""
-    encoded: FloatArray = np.empty((len(X), len(columns)))
-    for place, name in enumerate(columns):
-        if name in levels:
-            known = {level: float(code) for code, level in enumerate(levels[name])}
-            encoded[:, place] = [known.get(str(value), np.nan) for value in X[name]]
-        else:
-            encoded[:, place] = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    return encoded

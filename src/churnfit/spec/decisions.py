@@ -112,11 +112,20 @@ class Evaluation(Strict):
     ``out_of_time``: fit on older cohorts, judge on newer ones, no label window of the former reaching the latter.
     Stage starts before `train_before` train and from `judge_from` judge; without dates the newest `judge_share` of
     matured rows judges. ``held_out_accounts`` is for tables without dates and is reported as such.
-    `bootstrap` resamples of whole accounts give the intervals.
+    More than one of `origins` adds a rolling backtest: the judged cohorts are cut in as many windows, and each is
+    judged by a card learned from all before it (each costs one learning). `bootstrap` resamples of whole accounts
+    give the intervals.
     """
 
     method: Literal["out_of_time", "held_out_accounts"] = "out_of_time"
     train_before: date | None = None
     judge_from: date | None = None
     judge_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+    origins: Annotated[int, Field(ge=1, le=24)] = 1
     bootstrap: Annotated[int, Field(ge=50)] = 400
+
+    @model_validator(mode="after")
+    def _origins_need_cohorts(self) -> Self:
+        if self.origins > 1 and self.method != "out_of_time":
+            raise ValueError('origins: more than 1 needs method "out_of_time"; held-out accounts have no order in time')
+        return self

@@ -1,0 +1,59 @@
+"""report, backtest: how good a card is, and how good cards learned earlier would have been."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churnfit.cli.app import AsJson, AsOf, CardOption, Reference, app, day, opened
+from churnfit.cli.output import print_document, print_lines, progress
+
+__all__ = ["backtest", "report"]
+
+
+@app.command()
+def report(
+    reference: Reference = "latest",
+    card: CardOption = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A new file ending in .html, .md, .txt or .json to write it to.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the evaluation report of a version, or write it to a file: .html is one page with every figure."""
+    from churnfit.jobs.judging import logged_report, write_report
+
+    workspace, name = opened(card)
+    if output is not None:
+        write_report(workspace, name, reference, output)
+        print_lines(str(output))
+    elif as_json:
+        print_document(**json.loads(logged_report(workspace, name, reference, name="report.json")))
+    else:
+        print_lines(logged_report(workspace, name, reference))
+
+
+@app.command()
+def backtest(
+    card: CardOption = None,
+    origins: Annotated[
+        int | None,
+        typer.Option(min=1, max=24, help="How many; each costs one learning. evaluation.origins when absent."),
+    ] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn at several origins and judge on what came next; exit 1 when no origin can be judged. Registers nothing."""
+    from churnfit.jobs.training import backtest as roll
+
+    workspace, name = opened(card)
+    with progress(4 + (origins or 1)) as say:
+        found = roll(workspace, name, origins=origins, as_of=day(as_of), say=say)
+    if as_json:
+        print_document(**found.as_dict())
+    else:
+        print_lines(found.to_text())
+    raise typer.Exit(0 if found.pooled else 1)
