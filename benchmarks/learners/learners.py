@@ -108,6 +108,9 @@ def with_settings(settings: str) -> Learner:
 
 def outcome(learner: Learner, table: Table, cache: Path) -> Outcome | Failure:
     """Return what the learner predicts on the table: from the cache, or fitted now and kept. Failures are not kept."""
+    absent = [path for path in learner.sources if not path.exists()]
+    if absent:
+        return Failure(f"{absent[0]} is not there")
     kept = cache / "predictions" / table.sha256[:16] / f"{learner.name.split('(')[0]}-{learner.key}"
     if not kept.is_dir():
         try:
