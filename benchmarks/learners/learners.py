@@ -120,6 +120,8 @@ def outcome(learner: Learner, table: Table, cache: Path) -> Outcome | Failure:
             return Failure(" ".join((error.stderr or "").split())[-_LAST_LINES:] or str(error))
         except subprocess.TimeoutExpired as error:
             return Failure(f"not done after {error.timeout:.0f} s")
+    if not kept.is_dir():
+        return Failure("its source changed while it was being fitted; run again")
     return Outcome(
         pd.read_parquet(kept / "probabilities.parquet").to_numpy(), json.loads((kept / "fits.json").read_text())
     )
@@ -147,7 +149,8 @@ def _run(learner: Learner, table: Table, python: Path, kept: Path) -> None:
             stdin=subprocess.DEVNULL,
             timeout=_LONGEST_RUN_SECONDS,
         )
-        if not kept.is_dir():  # another run may have been faster
+        unchanged = kept.name.endswith(learner.key)  # else the result belongs to neither the old nor the new source
+        if unchanged and not kept.is_dir():  # another run may have been faster
             out.rename(kept)
 
 
