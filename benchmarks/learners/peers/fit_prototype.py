@@ -55,11 +55,17 @@ def straight(logit: np.ndarray, churned: np.ndarray) -> Calibration:
 
 
 def beta(logit: np.ndarray, churned: np.ndarray) -> Calibration:
-    def both_tails(given: np.ndarray) -> np.ndarray:
+    """Return a beta calibration that rises: a tail that would bend back is left out (Kull et al. 2017)."""
+
+    def tails(given: np.ndarray) -> np.ndarray:
         return np.column_stack([-np.logaddexp(0, -given), np.logaddexp(0, given)])
 
-    fitted = LogisticRegression(C=1e6).fit(both_tails(logit), churned)
-    return lambda given: fitted.predict_proba(both_tails(given))[:, 1]
+    both = LogisticRegression(C=1e6).fit(tails(logit), churned)
+    used = np.flatnonzero(both.coef_[0] >= 0)
+    if not len(used):
+        return none(logit, churned)
+    fitted = LogisticRegression(C=1e6).fit(tails(logit)[:, used], churned)
+    return lambda given: fitted.predict_proba(tails(given)[:, used])[:, 1]
 
 
 def isotonic(logit: np.ndarray, churned: np.ndarray) -> Calibration:
