@@ -136,7 +136,9 @@ def _run(learner: Learner, table: Table, python: Path, kept: Path) -> None:
         task.mkdir()
         out.mkdir()
         _write_task(table, task)
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_CACHE_DIR": str(cache / "numba")}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        if PROTOTYPE in learner.sources:
+            environment["NUMBA_CACHE_DIR"] = str(cache / "numba")  # shared/ is not ours to write into
         if learner.requirements:
             environment.pop("PYTHONPATH", None)  # churnfit's packages are not the peer's
         command = [python, PEERS / learner.script, task, out, json.dumps(learner.settings)]
