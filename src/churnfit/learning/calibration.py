@@ -141,9 +141,9 @@ def _isotonic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     order = np.argsort(logit, kind="stable")
     fitted = _rising(churned[order], weight[order])
     _, run = np.unique(fitted, return_inverse=True)
-    rows: Floats = np.bincount(run, weights=weight[order])
-    centre: Floats = np.bincount(run, weights=weight[order] * logit[order]) / rows
-    lost: Floats = np.bincount(run, weights=weight[order] * churned[order])
+    rows = np.bincount(run, weights=weight[order]).astype(np.float64)
+    centre = np.bincount(run, weights=weight[order] * logit[order]) / rows
+    lost = np.bincount(run, weights=weight[order] * churned[order]).astype(np.float64)
     while True:  # runs that end in nobody or everybody, or rest on a handful, join their neighbour
         thin = (lost < _FEWEST) | (rows - lost < _FEWEST)
         if len(rows) <= 2 or not (thin.any() or len(rows) > _BENDS):

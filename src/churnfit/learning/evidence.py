@@ -55,8 +55,8 @@ def measures_with_evidence(
         *_, (_, design) = designs(replace(whole, coded=both), path, settings)
         curves = refit(design, cohort.churned, cohort.weight, penalty)
         found = _gains(curves, cohort)
-        for name in gains:
-            gains[name].append(found.get(name, 0.0))
+        for name, seen in gains.items():
+            seen.append(found.get(name, 0.0))
         by_chance += [found.get(copy.name, 0.0) for copy in copies]
     level = float(np.quantile(by_chance, _BEATEN))
     return {name for name, seen in gains.items() if np.mean(seen) > level}

@@ -97,7 +97,8 @@ class Design:
 
     @cached_property
     def _stride(self) -> int:
-        return max(1, self.codes.shape[1] // _CURVATURE_ROWS)
+        n_rows: int = self.codes.shape[1]
+        return max(1, n_rows // _CURVATURE_ROWS)
 
     @cached_property
     def _some_rows(self) -> Floats:
@@ -137,7 +138,10 @@ class Curves:
     def contributions(self, codes: Codes) -> Floats:
         """Return what each plan adds to the churn logit of rows `codes` (n_plans, n_rows)."""
         tables = self.design.tables(self.coefficients)
-        return np.stack([table[row] for table, row in zip(tables, codes, strict=True)]) if len(codes) else codes * 0.0
+        added = np.zeros(codes.shape)
+        for row, (table, bins) in enumerate(zip(tables, codes, strict=True)):
+            added[row] = table[bins]
+        return added
 
     def shrunk(self, factors: Mapping[str, float]) -> Curves:
         """Return the curves, each times its factor."""
