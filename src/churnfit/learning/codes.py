@@ -130,13 +130,15 @@ class Coded:
     ----------
     measures : tuple of MeasureBins
         Categories in order of risk, least first.
-    codes : ndarray of shape (n_measures, n_rows)
+    codes, bins : ndarray of shape (n_measures, n_rows)
+        In the order of the fit, and in that of `Binning.encode`.
     recodes : tuple of ndarray
         Per measure the bin that stands for each bin of `Binning.encode`; the last entry is for categories without one.
     """
 
     measures: tuple[MeasureBins, ...]
     codes: NDArray[np.int32]
+    bins: NDArray[np.int32]
     recodes: tuple[NDArray[np.int32], ...]
 
     def recode(self, bins: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -251,4 +253,4 @@ def ordered_by_risk(binning: Binning, bins: NDArray[np.int32], churned: Floats, 
         measures.append(measure)
         recodes.append(np.concatenate([places, states, [fallback]]).astype(np.int32))
     codes = np.stack([recode[row] for recode, row in zip(recodes, bins, strict=True)])
-    return Coded(measures=tuple(measures), codes=codes, recodes=tuple(recodes))
+    return Coded(measures=tuple(measures), codes=codes, bins=bins, recodes=tuple(recodes))

@@ -58,6 +58,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Cross-validation folds that choose the penalty; rows of one group stay together.
     min_accounts, min_churned : int, default=60 and 12
         Below this many groups, or churned groups, ``fit`` refuses.
+    pairs : int, default=0
+        Most combined measures ("tenure × contract"). Each is one more table to read; none is kept that rows it has not
+        seen do not speak for.
     segment_column : str, optional
         A text column of X that shifts the intercept and earns no points; learned jointly with the points.
     horizon_days : int, default=90
@@ -98,6 +101,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         folds: int = 4,
         min_accounts: int = 60,
         min_churned: int = 12,
+        pairs: int = 0,
         segment_column: str | None = None,
         horizon_days: int = 90,
         churned_class: object = None,
@@ -110,6 +114,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.folds = folds
         self.min_accounts = min_accounts
         self.min_churned = min_churned
+        self.pairs = pairs
         self.segment_column = segment_column
         self.horizon_days = horizon_days
         self.churned_class = churned_class
@@ -123,6 +128,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         *,
         groups: ArrayLike | None = None,
         began: ArrayLike | None = None,
+        prior_health: ArrayLike | None = None,
     ) -> Self:
         """Learn the card.
 
@@ -138,6 +144,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             The account of each row; absent, each row is its own.
         began : array of shape (n_rows,), optional
             When each row's stage began (one moment per account): folds are then blocks of cohorts in time.
+        prior_health : array of shape (n_rows,), optional
+            The health a hand-made card gives each row, higher is better: small cohorts lean on it.
 
         Raises
         ------
@@ -156,6 +164,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             weight=_weights(sample_weight, frame),
             groups=_accounts(groups, len(frame)),
             began=None if began is None else np.asarray(began, dtype="datetime64[us]"),
+            prior_health=None if prior_health is None else np.asarray(prior_health, dtype=np.float64),
         )
         used = cohort.weight > 0
         cohort = cohort.take(used)
@@ -167,7 +176,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         lines, logits_per_point = card_lines(learned.curves, segment_column=self.segment_column)
         offsets = segment_offsets(learned.curves, self.segment_column)
-        card = self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets)
+        names = {line.name for line in lines}
+        card = replace(
+            self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets),
+            pairs=tuple(pair for pair in learned.pairs if pair.name in names),
+        )
         card = _levelled(card, cohort, self._segment_column(cohort.frame))
         card = replace(card, calibration=calibration)
         self.card_ = replace(card, bands=relative_cuts(card))
@@ -213,6 +226,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             penalties=tuple(self.penalties),
             folds=self.folds,
             random_state=self.random_state,
+            pairs=self.pairs,
         )
 
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:

@@ -50,6 +50,7 @@ def measures_with_evidence(
         both = Coded(
             measures=(*real.measures, *copies),
             codes=np.vstack([real.codes, shuffled]),
+            bins=real.bins,
             recodes=(*real.recodes, *real.recodes),
         )
         *_, (_, design) = designs(replace(whole, coded=both), path, settings)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from churnfit.learning.bands import economic_cuts
+from churnfit.learning.baseline import hand_made_health
 from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.scorecard.card import Scorecard
 from churnfit.spec import ScorecardSpec
@@ -58,6 +59,7 @@ def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: 
         training["churned"].astype(int),
         groups=training["account_id"],
         began=training["started_at"].dt.tz_convert(None) if dated else None,
+        prior_health=hand_made_health(training, spec.baseline) if spec.baseline else None,
     )
     card = _named(learner.card_, spec)
     evidence = replace(

@@ -18,13 +18,17 @@ HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:
-    """Rows to learn from: measures, 0/1 labels, weights, each row's account, and when its stage began, if known."""
+    """Rows to learn from: measures, 0/1 labels, weights, each row's account.
+
+    Where known: when its stage began, and the health that a hand-made card gives it, higher is better.
+    """
 
     frame: pd.DataFrame
     churned: Floats
     weight: Floats
     groups: NDArray[np.object_]
     began: NDArray[np.datetime64] | None = None
+    prior_health: Floats | None = None
 
     @property
     def base_rate(self) -> float:
@@ -39,6 +43,7 @@ class Cohort:
             weight=self.weight[rows],
             groups=self.groups[rows],
             began=None if self.began is None else self.began[rows],
+            prior_health=None if self.prior_health is None else self.prior_health[rows],
         )
 
 

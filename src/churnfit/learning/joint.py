@@ -27,7 +27,7 @@ __all__ = ["Curves", "Design", "make_design", "refit", "refit_problem", "worth"]
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
 
-_RIDGE = 1e-3  # keeps increments that the data cannot tell apart from running away against each other
+_RIDGE = 0.3  # on an increment: shares what the data cannot tell apart, next to nothing beside a hundred churners
 _IDLE = 1e-9  # a coefficient below it is held at its bound
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
 _CURVATURE_ROWS = 20_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum

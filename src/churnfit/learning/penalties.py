@@ -37,6 +37,7 @@ class Settings:
     penalties: tuple[float, ...]
     folds: int
     random_state: int
+    pairs: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,12 +47,18 @@ class CodedRows:
     coded: Coded
     churned: Floats
     weight: Floats
+    prior_health: Floats | None = None
 
 
 def coded_rows(binning: Binning, bins: NDArray[np.int32], cohort: Cohort, rows: NDArray[np.bool_]) -> CodedRows:
     """Return the `rows` of the cohort, whose bins of `Binning.encode` are `bins` (n_measures, n_rows)."""
     churned, weight = cohort.churned[rows], cohort.weight[rows]
-    return CodedRows(coded=ordered_by_risk(binning, bins[:, rows], churned, weight), churned=churned, weight=weight)
+    return CodedRows(
+        coded=ordered_by_risk(binning, bins[:, rows], churned, weight),
+        churned=churned,
+        weight=weight,
+        prior_health=None if cohort.prior_health is None else cohort.prior_health[rows],
+    )
 
 
 def designs(part: CodedRows, path: list[float], settings: Settings) -> list[tuple[float, Design]]:

@@ -15,21 +15,25 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.binned import sum_tables
 from churnfit.learning.bounded import log_loss_sum
 from churnfit.learning.calibration import earned_slopes, matched_intercept
-from churnfit.learning.codes import Coded, learn_bins
-from churnfit.learning.curves import CurvePlan
+from churnfit.learning.codes import learn_bins
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
-from churnfit.learning.joint import Curves, Design, refit
+from churnfit.learning.joint import Curves, refit
+from churnfit.learning.pairs import Grown, grown
 from churnfit.learning.penalties import CodedRows, Settings, coded_rows, designs
+from churnfit.learning.prior import leaning
+from churnfit.scorecard.pairs import Pair
 
 __all__ = ["Learned", "learn_curves"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_SHRINKAGES = (0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
+_PAIR_PRICE = 4.0  # log-likelihood units of unseen rows that a pair must gain: it is a table to read
+_TRUSTS = (0.0, 1.0, 4.0)  # rows of the prior card per row of the cohort
+_ENOUGH_CHURNED = 300  # churned accounts from which no cohort was seen to lean on a prior card
+_SHRINKAGES = (0.1, 0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,6 +42,8 @@ class Learned:
 
     Parameters
     ----------
+    pairs : tuple of Pair
+        The combined measures among the curves.
     logit : ndarray of shape (n_rows,)
         Out-of-fold churn logits, matched to the base rate.
     fold : ndarray of shape (n_rows,)
@@ -45,6 +51,7 @@ class Learned:
     """
 
     curves: Curves
+    pairs: tuple[Pair, ...]
     logit: Floats
     fold: NDArray[np.int64]
 
@@ -58,79 +65,102 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     parts = {
         k: coded_rows(binning, bins, cohort, (fold != k) | (fold == HELD_BY_NONE)) for k in np.unique(fold).tolist()
     }
-    tried = {k: _tried(part, path, settings) for k, part in parts.items()}
-    unseen = {k: parts[k].coded.recode(bins[:, fold == k]) for k in parts}
-    logits = {choice: np.zeros(len(cohort.churned)) for choice in next(iter(tried.values()))}
-    for k, fitted in tried.items():
-        for choice, curves in fitted.items():
-            logits[choice][fold == k] = _logit(curves, parts[k].coded, unseen[k])
-    loss = {choice: log_loss_sum(logit, cohort.churned, cohort.weight) for choice, logit in logits.items()}
-    best = min(logits, key=lambda choice: (round(loss[choice], 6), -choice[0], -choice[1]))
+    trusts = _TRUSTS if _leans(cohort) else (0.0,)
+    tried = {k: _tried(part, trusts, path, settings) for k, part in parts.items()}
+    choices = list(next(iter(tried.values())))
+    held = _HeldOut(cohort=cohort, bins=bins, fold=fold)
+    loss = {choice: held.loss({k: tried[k][choice] for k in parts}) for choice in choices}
+    best = min(choices, key=lambda choice: (round(loss[choice], 6), *(-setting for setting in choice)))
+    path, penalty = [step for step in path if step >= best[0]], best[0] * best[1]
     whole = coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool))
-    unseen_rows = _Unseen(
-        parts=parts,
-        designs={k: fitted[best].design for k, fitted in tried.items()},
-        codes=unseen,
-        fold=fold,
-        penalty=best[0] * best[1],
-    )
-    path = [penalty for penalty in path if penalty >= best[0]]
+    whole = leaning(whole, best[2])
     *_, (_, design) = designs(whole, path, settings)
-    telling = measures_with_evidence(whole, cohort, path, best[0] * best[1], settings)
-    names = [plan.name for plan in design.plans if plan.name in telling]
-    added = unseen_rows.contributions(names)
-    curves = refit(design.only(set(names)), cohort.churned, cohort.weight, best[0] * best[1])
-    factors = np.ones(len(names))
-    if cohort.began is not None:
+    telling = measures_with_evidence(whole, cohort, path, penalty, settings)
+    by_fold = {k: tried[k][best] for k in parts}
+    found = Grown.plain(whole, refit(design, whole.churned, whole.weight, penalty))
+    if settings.pairs:
+        steps = {k: grown(one, path, penalty, settings, most=settings.pairs) for k, one in by_fold.items()}
+        most = _paying_pairs(
+            [held.loss({k: run[min(n, len(run) - 1)] for k, run in steps.items()}) for n in range(settings.pairs + 1)]
+        )
+        by_fold = {k: run[min(most, len(run) - 1)] for k, run in steps.items()}
+        found = grown(found, path, penalty, settings, most=most)[-1]
+    found = found.only(telling, penalty)
+    by_fold = {k: one.only(telling, penalty) for k, one in by_fold.items()}
+    return _at_earned_slopes(found, held, by_fold)
+
+
+def _paying_pairs(loss: list[float]) -> int:
+    """Return the number of pairs that unseen rows speak for; `loss` is theirs with no pair, one pair, and so on."""
+    return int(np.argmin([value + _PAIR_PRICE * n for n, value in enumerate(loss)]))
+
+
+def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]) -> Learned:
+    """Return the curves, shrunk by what they earned on rows they had not seen.
+
+    Where cohorts are dated, each measure by what carried over from one block of cohorts to another; accounts of the
+    same time say no more than one factor for all. Pairs share a factor, since every fold finds its own.
+    """
+    cohort, plans = held.cohort, found.curves.plans
+    in_pairs = {pair.pair.name for pair in found.pairs}
+    names = [plan.name for plan in plans if plan.name not in in_pairs]
+    added = held.contributions(by_fold, names)
+    if cohort.began is None:
+        factors = np.repeat(
+            earned_slopes(added.sum(axis=1, keepdims=True), cohort.churned, cohort.weight), len(names) + 1
+        )
+    else:
         factors = earned_slopes(added, cohort.churned, cohort.weight)
+    by_name = {**dict.fromkeys(in_pairs, float(factors[-1])), **dict(zip(names, factors[:-1].tolist(), strict=True))}
     logit = added @ factors
     return Learned(
-        curves=curves.shrunk(dict(zip(names, factors.tolist(), strict=True))),
+        curves=found.curves.shrunk(by_name),
+        pairs=tuple(pair.pair for pair in found.pairs),
         logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
-        fold=fold,
+        fold=held.fold,
     )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class _Unseen:
-    """The folds of the best penalty: what each learned from, its design, and the rows it has not seen, as bins."""
+class _HeldOut:
+    """The rows that each fold holds out, as bins of `Binning.encode` (n_measures, n_rows)."""
 
-    parts: Mapping[int, CodedRows]
-    designs: Mapping[int, Design]
-    codes: Mapping[int, NDArray[np.int32]]
+    cohort: Cohort
+    bins: NDArray[np.int32]
     fold: NDArray[np.int64]
-    penalty: float
 
-    def contributions(self, names: list[str]) -> Floats:
-        """Return what cards of the measures `names` add to the logit of rows they have not seen (n_rows, n_names)."""
-        added = np.zeros((len(self.fold), len(names)))
-        for k, part in self.parts.items():
-            curves = refit(self.designs[k].only(set(names)), part.churned, part.weight, self.penalty)
-            contributed = _contributions(curves, part.coded, self.codes[k])
-            for column, name in enumerate(names):
-                added[self.fold == k, column] = contributed.get(name, 0.0)
+    def loss(self, by_fold: Mapping[int, Grown]) -> float:
+        """Return the log-loss of all rows, each under the curves of the fold that held it out."""
+        logit = np.zeros(len(self.fold))
+        for k, one in by_fold.items():
+            added = one.contributions(self.bins[:, self.fold == k])
+            logit[self.fold == k] = added.sum(axis=0) + one.curves.intercept
+        return log_loss_sum(logit, self.cohort.churned, self.cohort.weight)
+
+    def contributions(self, by_fold: Mapping[int, Grown], names: list[str]) -> Floats:
+        """Return what curves add to the logit of rows they have not seen: `names`, then all others (n_rows, n + 1)."""
+        added = np.zeros((len(self.fold), len(names) + 1))
+        for k, one in by_fold.items():
+            rows = self.fold == k
+            for plan, contributed in zip(one.curves.plans, one.contributions(self.bins[:, rows]), strict=True):
+                added[rows, names.index(plan.name) if plan.name in names else -1] += contributed
         return added
 
 
-def _contributions(curves: Curves, coded: Coded, codes: NDArray[np.int32]) -> dict[str, Floats]:
-    at = _places(curves.plans, coded)
-    return dict(zip((plan.name for plan in curves.plans), curves.contributions(codes[at]), strict=True))
+def _leans(cohort: Cohort) -> bool:
+    lost = len(np.unique(cohort.groups[cohort.churned > 0]))
+    return cohort.prior_health is not None and lost < _ENOUGH_CHURNED
 
 
-def _logit(curves: Curves, coded: Coded, codes: NDArray[np.int32]) -> Floats:
-    at = _places(curves.plans, coded)
-    return sum_tables(codes[at], curves.design.tables(curves.coefficients), curves.intercept)
-
-
-def _places(plans: tuple[CurvePlan, ...], coded: Coded) -> list[int]:
-    place = {measure.name: j for j, measure in enumerate(coded.measures)}
-    return [place[plan.name] for plan in plans]
-
-
-def _tried(part: CodedRows, path: list[float], settings: Settings) -> dict[tuple[float, float], Curves]:
-    """Return the curves of every penalty and shrinkage, learned from one fold's training part."""
-    return {
-        (penalty, shrinkage): refit(design, part.churned, part.weight, penalty * shrinkage)
-        for penalty, design in designs(part, path, settings)
-        for shrinkage in _SHRINKAGES
-    }
+def _tried(
+    part: CodedRows, trusts: tuple[float, ...], path: list[float], settings: Settings
+) -> dict[tuple[float, float, float], Grown]:
+    """Return the curves of every penalty, shrinkage and trust in the prior, learned from one fold's training part."""
+    found = {}
+    for trust in trusts:
+        rows = leaning(part, trust)
+        for penalty, design in designs(rows, path, settings):
+            for shrinkage in _SHRINKAGES:
+                curves = refit(design, rows.churned, rows.weight, penalty * shrinkage)
+                found[penalty, shrinkage, trust] = Grown.plain(rows, curves)
+    return found

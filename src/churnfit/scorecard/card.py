@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from churnfit.errors import DataError, IntegrityError
 from churnfit.scorecard.calibration import Calibration
+from churnfit.scorecard.pairs import Cells, Pair
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
@@ -149,6 +150,8 @@ class Scorecard:
         Of the churn logit; `slope` in logits per health point, > 0.
     segment_offsets : tuple of (str, float)
         Added to the intercept for accounts of that segment; other segments get 0.
+    pairs : tuple of Pair
+        Combined measures; each has a line of its name among `measures`.
     calibration : Calibration
         From the logit that the points say to the churn logit; by default they are the same.
     left_out : tuple of str
@@ -165,6 +168,7 @@ class Scorecard:
     evidence: Evidence
     segment_offsets: tuple[tuple[str, float], ...] = ()
     calibration: Calibration = field(default_factory=Calibration)
+    pairs: tuple[Pair, ...] = ()
     left_out: tuple[str, ...] = ()
     schema_version: int = field(default=SCHEMA_VERSION)
 
@@ -201,18 +205,35 @@ class Scorecard:
             CF217 when a measure is missing from `snapshot`, CF212 when it holds text instead of numbers.
         """
         columns = {}
+        self._require(snapshot)
+        snapshot = self.with_pairs(snapshot)
         for measure in self.measures:
-            if measure.name not in snapshot:
-                raise DataError(
-                    "CF217",
-                    where="snapshot",
-                    expected=f"a column '{measure.name}'",
-                    came="none",
-                    fix=f"Add it; {nearest(measure.name, [str(c) for c in snapshot.columns])}.",
-                )
             states = snapshot.get(measure.name + STATE_SUFFIX)
             columns[measure.name] = measure.points(snapshot[measure.name], states)
         return pd.DataFrame(columns, index=snapshot.index)
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The measures the card reads: its lines, with the two members of a pair in place of the pair."""
+        members = {pair.name: (pair.first.measure, pair.second.measure) for pair in self.pairs}
+        names = [name for measure in self.measures for name in members.get(measure.name, (measure.name,))]
+        return tuple(dict.fromkeys(names))
+
+    def with_pairs(self, snapshot: pd.DataFrame) -> pd.DataFrame:
+        """Return `snapshot` with one column more for each pair: its value in words."""
+        absent = [pair for pair in self.pairs if pair.name not in snapshot]
+        return snapshot.assign(**{pair.name: pair.of(snapshot) for pair in absent}) if absent else snapshot
+
+    def _require(self, snapshot: pd.DataFrame) -> None:
+        for name in self.read:
+            if name not in snapshot:
+                raise DataError(
+                    "CF217",
+                    where="snapshot",
+                    expected=f"a column '{name}'",
+                    came="none",
+                    fix=f"Add it; {nearest(name, [str(c) for c in snapshot.columns])}.",
+                )
 
     def health(self, snapshot: pd.DataFrame) -> Floats:
         """Return health, 0–100, higher is better (n_rows,)."""
@@ -248,6 +269,7 @@ class Scorecard:
         """
         backed = np.zeros(len(snapshot))
         applicable = np.zeros(len(snapshot))
+        snapshot = self.with_pairs(snapshot)
         for measure in self.measures:
             gone = snapshot[measure.name].isna().to_numpy()
             state = _state_texts(snapshot.get(measure.name + STATE_SUFFIX), len(snapshot))
@@ -313,6 +335,7 @@ class Scorecard:
             evidence=Evidence(**document.pop("evidence")),
             segment_offsets=_pairs(document.pop("segment_offsets")),
             calibration=_calibration(document.pop("calibration", None)),
+            pairs=tuple(Pair(**{k: _cells(v) for k, v in pair.items()}) for pair in document.pop("pairs", ())),
             left_out=tuple(document.pop("left_out")),
             **document,
         )
@@ -330,6 +353,14 @@ def _calibration(given: dict[str, Any] | None) -> Calibration:
         method=given["method"],
         said=tuple(float(v) for v in given["said"]),
         observed=tuple(float(v) for v in given["observed"]),
+    )
+
+
+def _cells(given: dict[str, Any]) -> Cells:
+    return Cells(
+        measure=given["measure"],
+        cuts=tuple(float(v) for v in given["cuts"]),
+        groups=tuple(tuple(str(v) for v in group) for group in given["groups"]),
     )
 
 

@@ -15,10 +15,12 @@ __all__ = ["coerce", "input_columns"]
 def input_columns(card: Scorecard) -> dict[str, tuple[str, bool]]:
     """Return name → (``double`` or ``string``, required) of every column the card reads."""
     columns: dict[str, tuple[str, bool]] = {}
-    for measure in card.measures:
-        kind = "string" if isinstance(measure.curve, Categorical) else "double"
-        columns[measure.name] = (kind, True)
-        columns[measure.name + STATE_SUFFIX] = ("string", False)
+    lines = {measure.name: measure for measure in card.measures}
+    grouped = {cells.measure for pair in card.pairs for cells in (pair.first, pair.second) if cells.groups}
+    for name in card.read:
+        text = name in grouped or (name in lines and isinstance(lines[name].curve, Categorical))
+        columns[name] = ("string" if text else "double", True)
+        columns[name + STATE_SUFFIX] = ("string", False)
     columns["segment"] = ("string", False)
     return columns
 
