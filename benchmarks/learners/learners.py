@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,7 +136,8 @@ def _run(learner: Learner, table: Table, python: Path, kept: Path) -> None:
         task, out = Path(folder, "task"), Path(folder, "out")
         task.mkdir()
         out.mkdir()
-        _write_task(table, task)
+        began = table.began if learner.script == "fit_churnfit.py" else None
+        _write_task(table, task, began)
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         if PROTOTYPE in learner.sources:
             environment["NUMBA_CACHE_DIR"] = str(cache / "numba")  # shared/ is not ours to write into
@@ -156,10 +158,11 @@ def _run(learner: Learner, table: Table, python: Path, kept: Path) -> None:
             out.rename(kept)
 
 
-def _write_task(table: Table, folder: Path) -> None:
+def _write_task(table: Table, folder: Path, began: NDArray[np.datetime64] | None) -> None:
     """Write plain Parquet: without the metadata of our pandas, which older ones cannot read."""
+    rows = table.rows.assign(churned=table.churned, **({} if began is None else {"began__": began}))
     judges = {f"split_{number}": table.rows.index.isin(split.judge) for number, split in enumerate(table.splits)}
-    for name, frame in (("rows", table.rows.assign(churned=table.churned)), ("splits", pd.DataFrame(judges))):
+    for name, frame in (("rows", rows), ("splits", pd.DataFrame(judges))):
         plain = pa.Table.from_pandas(frame, preserve_index=False)
         texts = [pa.string() if pa.types.is_large_string(kind) else kind for kind in plain.schema.types]
         schema = pa.schema(list(zip(plain.schema.names, texts, strict=True)))

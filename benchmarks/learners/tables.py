@@ -36,12 +36,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Measures (numbers, or text for categories; NaN for gaps), 0/1 churned (n,), and the splits."""
+    """Measures (numbers, or text for categories; NaN for gaps), 0/1 churned (n,), and the splits.
+
+    `began` (n,) is when each row's stage began, where rows are of dated cohorts: only churnfit asks for it.
+    """
 
     name: str
     rows: pd.DataFrame
     churned: NDArray[np.int64]
     splits: tuple[Split, ...]
+    began: NDArray[np.datetime64] | None = None
 
     @property
     def sha256(self) -> str:
@@ -117,7 +121,8 @@ def _oulad(name: str) -> Table | None:
     later = (used["account_id"].str[-5:] == "2014J").to_numpy()
     rows = used[[*measure_columns(used, workspace.spec("oulad")), "segment"]]
     split = Split(0, np.flatnonzero(~later), np.flatnonzero(later))
-    return Table(name, rows, used["churned"].to_numpy(np.int64), (split,))
+    began = used["started_at"].dt.tz_convert(None).to_numpy(dtype="datetime64[us]")
+    return Table(name, rows, used["churned"].to_numpy(np.int64), (split,), began)
 
 
 def _small_of(make: Callable[[str], Table | None], n_rows: int) -> Callable[[str], Table | None]:

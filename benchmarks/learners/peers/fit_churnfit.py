@@ -1,4 +1,4 @@
-"""churnfit's card; SETTINGS are arguments of ScorecardClassifier."""
+"""churnfit's card; SETTINGS are arguments of ScorecardClassifier. A column BEGAN says when each row's stage began."""
 
 import numpy as np
 import pandas as pd
@@ -6,12 +6,16 @@ from protocol import Fitted, run, settings
 
 from churnfit.learning.estimator import ScorecardClassifier
 
+BEGAN = "began__"
+
 
 def learn(rows: pd.DataFrame, churned: np.ndarray) -> Fitted:
-    learner = ScorecardClassifier(**settings()).fit(rows, churned)
+    began = rows[BEGAN] if BEGAN in rows else None
+    rows = rows.drop(columns=BEGAN, errors="ignore")
+    learner = ScorecardClassifier(**settings()).fit(rows, churned, began=began)
     lines = learner.card_.measures
     points = sum(len(line.curve.levels) + len(line.missing) for line in lines)
-    return Fitted(lambda judged: learner.predict_proba(judged)[:, 1], len(lines), points)
+    return Fitted(lambda judged: learner.predict_proba(judged[rows.columns])[:, 1], len(lines), points)
 
 
 if __name__ == "__main__":
