@@ -63,6 +63,7 @@ MODEL_TITLES = {
     "card": "card",
     "hand_made": "hand-made card",
     "champion": "champion",
+    "paired": "card with named pairs",
     "challenger": "challenger (LightGBM)",
 }
 """The models that are compared; the probabilities of ``m`` are the column ``p_m``."""

@@ -46,6 +46,7 @@ def evaluate(
     context: TrainingContext,
     interactions: Interactions | None = None,
     backtest: Backtest | None = None,
+    pairs_asked: tuple[str, ...] = (),
 ) -> EvaluationReport:
     """Return the evaluation of a card on rows it was not learned from.
 
@@ -63,6 +64,8 @@ def evaluate(
         What the challenger joins and the card cannot, where there is a challenger.
     backtest : Backtest, optional
         The rolling backtest, where there is more than one origin.
+    pairs_asked : tuple of str
+        The named pairs of the card behind ``p_paired``, which the card itself does without.
 
     Raises
     ------
@@ -97,6 +100,7 @@ def evaluate(
         profit=Profit(by_band_per_1000=found["profit", "bands"], everybody_per_1000=found["profit", "everybody"]),
         price=_price(found, sample.capacity, interactions) if "challenger" in models else None,
         backtest=backtest,
+        pairs_asked=pairs_asked,
     )
 
 

@@ -187,6 +187,7 @@ class EvaluationReport:
     profit: Profit
     price: Price | None = None
     backtest: Backtest | None = None
+    pairs_asked: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

@@ -75,12 +75,24 @@ def _models(report: EvaluationReport) -> Section:
 def _differences(report: EvaluationReport) -> Section:
     return Section(
         title="The card against the others, on the same rows",
-        sentences=("Differences are card minus other: a higher AUC is better, a lower log-loss is better.",),
+        sentences=(
+            "Differences are card minus other: a higher AUC is better, a lower log-loss is better.",
+            *_pairs(report),
+        ),
         header=("card minus", "AUC", "log-loss"),
         rows=tuple(
             (MODEL_TITLES[model], with_interval(found["auc"]), with_interval(found["log_loss"], 4))
             for model, found in report.differences.items()
         ),
+    )
+
+
+def _pairs(report: EvaluationReport) -> tuple[str, ...]:
+    if not report.pairs_asked:
+        return ()
+    return (
+        f"The card with named pairs would join {', '.join(report.pairs_asked)}; learning.pairs = "
+        f"{len(report.pairs_asked)} makes it so.",
     )
 
 

@@ -211,8 +211,13 @@ def _accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[Scor
     red = run.scores.loc[run.scores["band"] == "red", "account_id"].tolist()
     words = words_of(card, run, red, top=_TOP_REASONS)
     actionable = {measure.name for measure in card.measures if measure.actionable}
+    to_act_on = {name: name for name in actionable} | {
+        pair.name: next(name for name in pair.members if spec.measures[name].actionable)
+        for pair in card.pairs
+        if pair.name in actionable
+    }
     bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(actionable)]
-    lead = bad.drop_duplicates("account_id").set_index("account_id")["measure"].to_dict()
+    lead = bad.drop_duplicates("account_id").set_index("account_id")["measure"].map(to_act_on).to_dict()
     value = run.scores["arr"].fillna(spec.bands.default_value)
     owner = run.scores["owner"].astype(object).where(run.scores["owner"].notna(), "")
     scored: list[Any] = run.scores.assign(value=value, owner=owner).to_dict("records")

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FitResult", "Say", "TrainingSet", "backtest", "check", "fit", "label_ledger", "now", "training_set"]
 
+_PAIRS_ASKED = 3  # what a card without pairs is told it would gain: more tables than that nobody reads
+
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
 
@@ -140,13 +142,20 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     learning, judging = training.rows.iloc[found.train_rows], training.rows.iloc[found.judge_rows]
     say("Learning the scorecard")
     learned = learn_card(learning, spec, snapshot_sha256=training.sha256)
+    pairs_asked: tuple[str, ...] = ()
     registry = workspace.registry()
     judged = judged_rows(learning, judging, learned, spec=spec)
     version = registry.champion(card)
     champion = registry.load(version) if version else None
-    lacking = sorted(set(champion.weights) - set(judging.columns)) if champion else []
+    lacking = sorted(set(champion.read) - set(judging.columns)) if champion else []
     if champion is not None and not lacking:
         judged["p_champion"] = champion.churn_probability(judging)
+    if not spec.learning.pairs:
+        say("Asking what named pairs would gain")
+        paired = learn_card(learning, spec, pairs=_PAIRS_ASKED)
+        if paired.pairs:
+            judged["p_paired"] = paired.churn_probability(judging)
+            pairs_asked = tuple(pair.name for pair in paired.pairs)
     figures = {}
     challenger, interactions = None, None
     if spec.challenger.trials:
@@ -168,6 +177,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         context=_context(learning, training, found),
         interactions=interactions,
         backtest=rolled,
+        pairs_asked=pairs_asked,
     )
     verdict = judge(report, spec, has_champion=champion is not None, champion_lacks=lacking)
     say("Registering the candidate")

@@ -20,7 +20,6 @@ __all__ = ["CurvePlan", "plan_curve", "sayable"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_KNOT_GAIN = 0.5  # log-likelihood units a further knot must gain
 _MERGE_COST = 0.05  # log-likelihood units below which two levels are one
 _TAIL = 0.025  # a curve stays flat over the outer share of the evidence: a handful of rows must not set a weight
 _FEW_VALUES = 4  # a measure with fewer distinct values is stepped
@@ -92,7 +91,7 @@ def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: 
     at = _without_tails(curvature)
     x, y, weight = measure.middles[at], table[at], np.maximum(curvature[at], 1e-9)
     turn_at = int(np.argmin(np.abs(at - turn)))
-    chosen = choose_knots(x, y, weight, turn_at, size, _KNOT_GAIN)
+    chosen = choose_knots(x, y, weight, turn_at, size)
     heights, _ = hat_fit(x, y, weight, chosen)
     bend = int(np.flatnonzero(chosen == turn_at)[0])
     rises = 1 if y[turn_at] >= max(y[0], y[-1]) - 1e-12 else -1

@@ -24,7 +24,7 @@ from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import chosen_calibration, matched_intercept
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.folds import Cohort
-from churnfit.learning.penalties import Settings
+from churnfit.learning.penalties import GroupOrder, Settings
 from churnfit.learning.refusals import (
     refuse_bad_weights,
     refuse_endless,
@@ -48,8 +48,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     shapes : mapping of str to str, optional
         ``auto`` (default), ``higher_is_better``, ``lower_is_better`` or ``healthy_range`` per measure.
-    max_knots : int, default=5
-        Most knots of a graded curve. More: finer, harder to say aloud.
+    max_knots : int, default=7
+        Most knots of a graded curve. More than five are kept only where they gain much.
     max_levels : int, default=8
         Most levels of a categorical measure.
     penalties : sequence of float, default=(0.5, 1, 2, 4, 8, 16)
@@ -61,6 +61,10 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     pairs : int, default=0
         Most combined measures ("tenure × contract"). Each is one more table to read; none is kept that rows it has not
         seen do not speak for.
+    measure_groups : mapping of str to str, optional
+        The group of each measure.
+    heaviest_group : str, optional
+        The group that must weigh at least as much as any other; the card's remarks say what that costs.
     segment_column : str, optional
         A text column of X that shifts the intercept and earns no points; learned jointly with the points.
     horizon_days : int, default=90
@@ -95,13 +99,15 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self,
         shapes: Mapping[str, str] | None = None,
         *,
-        max_knots: int = 5,
+        max_knots: int = 7,
         max_levels: int = 8,
         penalties: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         folds: int = 4,
         min_accounts: int = 60,
         min_churned: int = 12,
         pairs: int = 0,
+        measure_groups: Mapping[str, str] | None = None,
+        heaviest_group: str | None = None,
         segment_column: str | None = None,
         horizon_days: int = 90,
         churned_class: object = None,
@@ -115,6 +121,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.min_accounts = min_accounts
         self.min_churned = min_churned
         self.pairs = pairs
+        self.measure_groups = measure_groups
+        self.heaviest_group = heaviest_group
         self.segment_column = segment_column
         self.horizon_days = horizon_days
         self.churned_class = churned_class
@@ -180,6 +188,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         card = replace(
             self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets),
             pairs=tuple(pair for pair in learned.pairs if pair.name in names),
+            remarks=learned.remarks,
         )
         card = _levelled(card, cohort, self._segment_column(cohort.frame))
         card = replace(card, calibration=calibration)
@@ -227,6 +236,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             folds=self.folds,
             random_state=self.random_state,
             pairs=self.pairs,
+            order=GroupOrder(group_of=dict(self.measure_groups or {}), heaviest=self.heaviest_group)
+            if self.heaviest_group
+            else None,
         )
 
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:

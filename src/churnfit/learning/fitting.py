@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
@@ -10,6 +11,7 @@ from churnfit.learning.bands import economic_cuts
 from churnfit.learning.baseline import hand_made_health
 from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.scorecard.card import Scorecard
+from churnfit.scorecard.pairs import PAIR_SIGN
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
 
@@ -28,13 +30,17 @@ def typical_value(snapshot: pd.DataFrame, spec: ScorecardSpec) -> float:
     return float(known.median()) if len(known) else spec.bands.default_value
 
 
-def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: str = "") -> Scorecard:
+def learn_card(
+    training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: str = "", pairs: int | None = None
+) -> Scorecard:
     """Return the scorecard learned from labelled snapshot rows.
 
     Parameters
     ----------
     training : DataFrame
         A snapshot with a 0/1 column ``churned`` and, where rows are dated, ``started_at``.
+    pairs : int, optional
+        Most named pairs, in place of the spec's number.
 
     Raises
     ------
@@ -49,6 +55,9 @@ def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: 
         max_levels=spec.learning.max_levels,
         penalties=tuple(spec.learning.penalties),
         folds=spec.learning.folds,
+        pairs=spec.learning.pairs if pairs is None else pairs,
+        measure_groups={name: measure.group for name, measure in spec.measures.items()},
+        heaviest_group=spec.learning.heaviest_group,
         segment_column="segment" if segmented else None,
         horizon_days=spec.cohort.horizon_days,
         random_state=spec.learning.random_state,
@@ -72,17 +81,25 @@ def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: 
 
 
 def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:
-    lines = [
-        replace(
-            line,
-            label=spec.label_of(line.name),
-            group=spec.groups[spec.measures[line.name].group].label,
-            unit=spec.measures[line.name].unit,
-            actionable=spec.measures[line.name].actionable,
+    members = {pair.name: pair.members for pair in card.pairs}
+    lines = []
+    for line in card.measures:
+        names = [name for name in members.get(line.name, (line.name,)) if name in spec.measures]
+        groups = dict.fromkeys(spec.groups[spec.measures[name].group].label for name in names)
+        lines.append(
+            replace(
+                line,
+                label=PAIR_SIGN.join(map(_label(spec), members.get(line.name, (line.name,)))),
+                group=next(iter(groups)),
+                unit="" if line.name in members else spec.measures[line.name].unit,
+                actionable=any(spec.measures[name].actionable for name in names),
+            )
         )
-        for line in card.measures
-    ]
     return replace(card, name=spec.name, measures=tuple(lines))
+
+
+def _label(spec: ScorecardSpec) -> Callable[[str], str]:
+    return lambda name: spec.label_of(name) if name in spec.measures else name
 
 
 def _day(moment: pd.Timestamp) -> str:

@@ -173,8 +173,8 @@ def make_design(plans: Sequence[CurvePlan], measures: Sequence[MeasureBins], cod
     return Design(plans=tuple(plans), steps=tuple(steps), codes=codes, mean_increments=tuple(means))
 
 
-def refit(design: Design, churned: Floats, weight: Floats, penalty: float) -> Curves:
-    """Return the curves that minimise the penalised loss."""
+def refit(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> Curves:
+    """Return the curves that minimise the penalised loss; `penalty` is one λ, or one for each plan (n_plans,)."""
     base = float(np.average(churned, weights=weight))
     added = sum_tables(design.codes, design.tables(design.start), 0.0)
     intercept = np.log(base / (1 - base)) - float(np.average(added, weights=weight))
@@ -197,14 +197,15 @@ def worth(curves: Curves, churned: Floats, weight: Floats, penalty: float) -> Fl
     return units
 
 
-def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: float) -> BoundedProblem:
+def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> BoundedProblem:
     """Return what the refit minimises, over the increments and the intercept."""
     signs, is_state = design.signs, design.is_state
+    price = np.broadcast_to(penalty, len(design.plans))[design.measure_of]
     return BoundedProblem(
         rows=design,
         churned=churned,
         weight=weight,
-        linear=np.append(np.where(is_state, 0.0, penalty * signs), 0.0),
+        linear=np.append(np.where(is_state, 0.0, price * signs), 0.0),
         ridge=np.append(np.where(is_state, _STATE_RIDGE, _RIDGE), 0.0),
         lower=np.append(np.where(is_state | (signs < 0), -np.inf, 0.0), -np.inf),
         upper=np.append(np.where(is_state | (signs > 0), np.inf, 0.0), np.inf),

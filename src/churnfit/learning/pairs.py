@@ -11,7 +11,7 @@ Lou, Caruana, Gehrke and Hooker (2013), "Accurate intelligible models with pairw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias
@@ -88,6 +88,11 @@ class Grown:
         kept = names | {pair.pair.name for pair in self.pairs}
         design = self.curves.design.only(kept)
         return replace(self, curves=refit(design, self.rows.churned, self.rows.weight, penalty))
+
+    def at(self, prices: Mapping[str, float], penalty: float) -> Grown:
+        """Return the refit in which the movement of each measure costs its price, of others `penalty`."""
+        by_plan = np.array([prices.get(plan.name, penalty) for plan in self.curves.plans])
+        return replace(self, curves=refit(self.curves.design, self.rows.churned, self.rows.weight, by_plan))
 
     def _places(self) -> list[int]:
         place = {measure.name: j for j, measure in enumerate(self.rows.coded.measures)}

@@ -18,13 +18,21 @@ from churnfit.learning.shapes import ANY, FALLING, RISING, VALLEY
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["SHAPES", "CodedRows", "Settings", "coded_rows", "designs"]
+__all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "coded_rows", "designs"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _FLAT = 1e-6  # logits: the fine fit found nothing in the measure at this penalty
 SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY}
 """The shapes a person may declare, and what each lets the risk do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOrder:
+    """Which measures belong to which group, and the group that must weigh at least as much as any other."""
+
+    group_of: Mapping[str, str]
+    heaviest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +46,7 @@ class Settings:
     folds: int
     random_state: int
     pairs: int = 0
+    order: GroupOrder | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

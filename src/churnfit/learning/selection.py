@@ -9,7 +9,7 @@ penalty are kept: calibration is learned from them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,8 +21,9 @@ from churnfit.learning.codes import learn_bins
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
 from churnfit.learning.joint import Curves, refit
+from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
-from churnfit.learning.penalties import CodedRows, Settings, coded_rows, designs
+from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, coded_rows, designs
 from churnfit.learning.prior import leaning
 from churnfit.scorecard.pairs import Pair
 
@@ -42,6 +43,12 @@ class Learned:
 
     Parameters
     ----------
+    factors : mapping of str to float
+        What each curve was multiplied by.
+    trust : float
+        Rows of what the hand-made card says, for each row observed.
+    remarks : tuple of str
+        What a reader of the card should know about how it was learned.
     pairs : tuple of Pair
         The combined measures among the curves.
     logit : ndarray of shape (n_rows,)
@@ -51,6 +58,9 @@ class Learned:
     """
 
     curves: Curves
+    factors: Mapping[str, float]
+    trust: float
+    remarks: tuple[str, ...]
     pairs: tuple[Pair, ...]
     logit: Floats
     fold: NDArray[np.int64]
@@ -87,7 +97,8 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
         found = grown(found, path, penalty, settings, most=most)[-1]
     found = found.only(telling, penalty)
     by_fold = {k: one.only(telling, penalty) for k, one in by_fold.items()}
-    return _at_earned_slopes(found, held, by_fold)
+    learned = _at_earned_slopes(found, held, by_fold, trust=best[2])
+    return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order, penalty)
 
 
 def _paying_pairs(loss: list[float]) -> int:
@@ -95,7 +106,29 @@ def _paying_pairs(loss: list[float]) -> int:
     return int(np.argmin([value + _PAIR_PRICE * n for n, value in enumerate(loss)]))
 
 
-def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]) -> Learned:
+def _in_order(
+    learned: Learned, found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], order: GroupOrder, penalty: float
+) -> Learned:
+    """Return the curves under which the wanted group is the heaviest, and what that costs on unseen rows."""
+    if lead(order, learned.curves, {}) >= AHEAD:
+        return replace(learned, remarks=(*learned.remarks, f"Group '{order.heaviest}' is the heaviest by itself."))
+    prices = order_prices(found, order, penalty, learned.factors)
+    if prices is None:
+        said = f"Group '{order.heaviest}' cannot be made the heaviest: its measures tell too little."
+        return replace(learned, remarks=(*learned.remarks, said))
+    ordered = _at_earned_slopes(
+        found.at(prices, penalty), held, {k: one.at(prices, penalty) for k, one in by_fold.items()}, trust=learned.trust
+    )
+    cost = log_loss_sum(ordered.logit, held.cohort.churned, held.cohort.weight)
+    cost -= log_loss_sum(learned.logit, held.cohort.churned, held.cohort.weight)
+    said = (
+        f"Group '{order.heaviest}' was made the heaviest; on rows not learned from this costs "
+        f"{cost / held.cohort.weight.sum():.4f} of log-loss."
+    )
+    return replace(ordered, remarks=(*ordered.remarks, said))
+
+
+def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], *, trust: float) -> Learned:
     """Return the curves, shrunk by what they earned on rows they had not seen.
 
     Where cohorts are dated, each measure by what carried over from one block of cohorts to another; accounts of the
@@ -113,8 +146,12 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
         factors = earned_slopes(added, cohort.churned, cohort.weight)
     by_name = {**dict.fromkeys(in_pairs, float(factors[-1])), **dict(zip(names, factors[:-1].tolist(), strict=True))}
     logit = added @ factors
+    leans = f"Leans on the hand-made card: {trust:g} rows of what it says for each row observed."
     return Learned(
         curves=found.curves.shrunk(by_name),
+        factors=by_name,
+        trust=trust,
+        remarks=(leans,) if trust else (),
         pairs=tuple(pair.pair for pair in found.pairs),
         logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
         fold=held.fold,

@@ -156,6 +156,8 @@ class Scorecard:
         From the logit that the points say to the churn logit; by default they are the same.
     left_out : tuple of str
         Measures offered and found without evidence.
+    remarks : tuple of str
+        Sentences a reader should know about how the card was learned.
     """
 
     name: str
@@ -170,6 +172,7 @@ class Scorecard:
     calibration: Calibration = field(default_factory=Calibration)
     pairs: tuple[Pair, ...] = ()
     left_out: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     schema_version: int = field(default=SCHEMA_VERSION)
 
     @property
@@ -215,7 +218,7 @@ class Scorecard:
     @property
     def read(self) -> tuple[str, ...]:
         """The measures the card reads: its lines, with the two members of a pair in place of the pair."""
-        members = {pair.name: (pair.first.measure, pair.second.measure) for pair in self.pairs}
+        members = {pair.name: pair.members for pair in self.pairs}
         names = [name for measure in self.measures for name in members.get(measure.name, (measure.name,))]
         return tuple(dict.fromkeys(names))
 
@@ -337,6 +340,7 @@ class Scorecard:
             calibration=_calibration(document.pop("calibration", None)),
             pairs=tuple(Pair(**{k: _cells(v) for k, v in pair.items()}) for pair in document.pop("pairs", ())),
             left_out=tuple(document.pop("left_out")),
+            remarks=tuple(document.pop("remarks", ())),
             **document,
         )
 

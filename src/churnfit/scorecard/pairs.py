@@ -74,6 +74,11 @@ class Pair:
         """The pair's name, "tenure × contract": the name of its line on the card."""
         return f"{self.first.measure}{PAIR_SIGN}{self.second.measure}"
 
+    @property
+    def members(self) -> tuple[str, str]:
+        """The two measures."""
+        return self.first.measure, self.second.measure
+
     def of(self, snapshot: pd.DataFrame) -> pd.Series:
         """Return the value of each row as text, None where a category was never seen; same index."""
         first, second = (cells.of(snapshot[cells.measure]) for cells in (self.first, self.second))

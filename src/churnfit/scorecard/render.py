@@ -74,6 +74,10 @@ def _facts(card: Scorecard) -> list[str]:
         facts.append("weight by group: " + ", ".join(f"{group} {weight:g}" for group, weight in groups.items()))
     if card.left_out:
         facts.append(f"left out for lack of evidence: {', '.join(card.left_out)}")
+    facts += card.remarks
+    if card.calibration.said:
+        method = card.calibration.method.replace("_", "–")
+        facts.append(f"calibration {method}: the churn logit bends at {len(card.calibration.said)} places")
     if not card.measures:
         facts.append("no measure carries evidence: every account gets the base rate")
     segments = ", ".join(f"{name} {offset:+.2f}" for name, offset in card.segment_offsets)

@@ -42,6 +42,7 @@ def run_key(card: Scorecard, snapshot_sha256: str, as_of: pd.Timestamp) -> str:
 
 def score(card: Scorecard, snapshot: pd.DataFrame, *, key: str) -> ScoredRun:
     """Return the scores and reasons of every row of `snapshot`, in its order."""
+    snapshot = card.with_pairs(snapshot)
     points = card.points(snapshot)
     health = points.to_numpy().sum(axis=1)
     scores = snapshot[list(_CONTEXT)].copy()

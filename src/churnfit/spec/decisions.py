@@ -90,9 +90,16 @@ class Queue(Strict):
 
 
 class Learning(Strict):
-    """How the card is learned. More `max_knots`: finer points, harder to say aloud."""
+    """How the card is learned.
 
-    max_knots: Annotated[int, Field(ge=2, le=9)] = 5
+    More `max_knots`: finer points, harder to say aloud. `pairs` is the most combined measures ("tenure × contract")
+    that may be kept. `heaviest_group` names a measure group that must weigh at least as much as any other; what that
+    costs is printed.
+    """
+
+    max_knots: Annotated[int, Field(ge=2, le=9)] = 7
+    pairs: Annotated[int, Field(ge=0, le=5)] = 0
+    heaviest_group: str | None = None
     max_levels: Annotated[int, Field(ge=2, le=20)] = 8
     folds: Annotated[int, Field(ge=2, le=20)] = 4
     penalties: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]

@@ -76,6 +76,8 @@ class ScorecardSpec(Strict):
                 yield f"groups.{name}.playbook", group.playbook, playbooks
         for name in self.baseline:
             yield f"baseline.{name}", name, list(self.measures)
+        if self.learning.heaviest_group is not None:
+            yield "learning.heaviest_group", self.learning.heaviest_group, groups
 
     def playbook_of(self, measure: str) -> str | None:
         """Return the playbook of a measure, or of its group; None where neither names one."""
