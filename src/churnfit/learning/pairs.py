@@ -168,7 +168,8 @@ class _Coarse:
         mass = np.bincount(codes, weights=curvature, minlength=measure.n_bins)[: measure.n_bins]
         middle = (np.cumsum(mass) - mass / 2) / max(mass.sum(), 1e-300)
         n_coarse = min(_COARSE, measure.n_bins)
-        run = np.arange(measure.n_bins) if measure.n_bins <= _COARSE else np.floor(middle * n_coarse)
+        few = measure.n_bins <= _COARSE
+        run = np.arange(measure.n_bins) if few else np.minimum(np.floor(middle * n_coarse), n_coarse - 1)
         run = np.unique(run, return_inverse=True)[1]
         n_values = int(run.max()) + 1
         of_bin = np.append(run, np.full(len(measure.states), n_values)).astype(np.int32)
