@@ -172,13 +172,13 @@ def test_a_weight_of_zero_is_no_row():
 
 
 def test_rows_of_one_account_stay_together():
-    """Accounts of ten equal rows and a name of their own: known from its other rows, a name tells all.
+    """Accounts of twenty equal rows and a name of their own: known from its other rows, a name tells all.
 
     With groups every account is new to the fold that judges it, and the name tells nothing.
     """
     rng = np.random.default_rng(2)
-    account = np.repeat(np.arange(80), 10)
-    y = np.repeat((rng.random(80) < 0.4).astype(int), 10)
+    account = np.repeat(np.arange(80), 20)
+    y = np.repeat((rng.random(80) < 0.4).astype(int), 20)
     X = pd.DataFrame({"name": [f"N{number}" for number in rng.permutation(80)[account]]})
     together = ScorecardClassifier().fit(X, y, groups=account)
     apart = ScorecardClassifier().fit(X, y)

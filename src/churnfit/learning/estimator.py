@@ -294,6 +294,8 @@ def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
 
 
 def _accounts(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
-    named = np.arange(n_rows) if groups is None else np.asarray(groups)
+    if groups is None:  # names in the order of rows: rows of weight 0 do not change the order of the others
+        return np.array([f"{row:012}" for row in range(n_rows)], dtype=object)
+    named = np.asarray(groups)
     check_consistent_length(named, np.empty(n_rows))
     return named.astype(str).astype(object)
