@@ -72,17 +72,14 @@ def test_a_further_knot_must_pay():
 
 
 def test_the_gain_is_half_the_squared_error_in_likelihood_units():
-    """Flat but for the middle of five, 1 higher: the line leaves 0.8, three knots 0.4667 less; asked a little more, none.
+    """Flat but for the middle of five, 1 higher: a line (at 0.2) leaves 0.8 of squared error.
 
-    One knot at 2 has heights a, b, a with (at bin 1) (a + b)/2: by least squares b = 21/35 and a = −3/35 … the error
-    left is 2a² + 2((a + b)/2)² + (b − 1)², which numpy's fit confirms.
+    By symmetry three knots have heights a, b, a and the error 2a² + ½(a + b)² + (b − 1)², least where 5a + b = 0 and
+    a + 3b = 2: b = 5/7, a = −1/7, error 2/49 + 8/49 + 4/49 = 2/7. So the knot gains ½ · (4/5 − 2/7) = 9/35.
     """
-    y, x = np.array([0.0, 0.0, 1.0, 0.0, 0.0]), np.arange(5.0)
-    shares = lines_between(x, np.array([0, 2, 4]))
-    left = float(np.sum((shares @ np.linalg.lstsq(shares, y, rcond=None)[0] - y) ** 2))
-    gained = 0.5 * (0.8 - left)
-    assert chosen_for(y, weight=1.0, size=3, gain=gained - 1e-6) == [0, 2, 4]
-    assert chosen_for(y, weight=1.0, size=3, gain=gained + 1e-6) == [0, 4]
+    y = [0.0, 0.0, 1.0, 0.0, 0.0]
+    assert chosen_for(y, weight=1.0, size=3, gain=9 / 35 - 1e-6) == [0, 2, 4]
+    assert chosen_for(y, weight=1.0, size=3, gain=9 / 35 + 1e-6) == [0, 4]
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])

@@ -138,35 +138,29 @@ def _beta(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
 
 def _isotonic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     """Centred isotonic regression (Oron and Flournoy 2017): straight lines between the centres of the flat runs."""
-    order = np.argsort(logit, kind="stable")
-    fitted = _rising(churned[order], weight[order])
+    at, fitted, weights = _rising(logit, churned, weight)
     _, run = np.unique(fitted, return_inverse=True)
-    rows = np.bincount(run, weights=weight[order]).astype(np.float64)
-    centre = np.bincount(run, weights=weight[order] * logit[order]) / rows
-    lost = np.bincount(run, weights=weight[order] * churned[order]).astype(np.float64)
+    rows = np.bincount(run, weights=weights).astype(np.float64)
+    centre = np.bincount(run, weights=weights * at) / rows
+    lost = np.bincount(run, weights=weights * fitted).astype(np.float64)
     while True:  # runs that end in nobody or everybody, or rest on a handful, join their neighbour
         thin = (lost < _FEWEST) | (rows - lost < _FEWEST)
         if len(rows) <= 2 or not (thin.any() or len(rows) > _BENDS):
             break
-        at = int(np.argmin(np.where(thin, rows, rows + rows.sum()) if thin.any() else rows))
-        to = 1 if at == 0 else at - 1 if at == len(rows) - 1 or rows[at - 1] < rows[at + 1] else at + 1
-        centre[to] = (centre[to] * rows[to] + centre[at] * rows[at]) / (rows[to] + rows[at])
-        rows[to], lost[to] = rows[to] + rows[at], lost[to] + lost[at]
-        rows, lost, centre = np.delete(rows, at), np.delete(lost, at), np.delete(centre, at)
+        i = int(np.argmin(np.where(thin, rows, rows + rows.sum()) if thin.any() else rows))
+        to = 1 if i == 0 else i - 1 if i == len(rows) - 1 or rows[i - 1] < rows[i + 1] else i + 1
+        centre[to] = (centre[to] * rows[to] + centre[i] * rows[i]) / (rows[to] + rows[i])
+        rows[to], lost[to] = rows[to] + rows[i], lost[to] + lost[i]
+        rows, lost, centre = np.delete(rows, i), np.delete(lost, i), np.delete(centre, i)
     return _bent("isotonic", centre, np.log((lost + 0.5) / (rows - lost + 0.5)))
 
 
 def _venn_abers(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     """Vovk and Petej (2014): p₁ / (1 − p₀ + p₁), isotonic with the row added as churned and as stayed."""
-    order = np.argsort(logit, kind="stable")
-    x, y, w = logit[order], churned[order], weight[order]
-    at = np.unique(np.quantile(x, np.linspace(0.0, 1.0, _BENDS)))
+    at = np.unique(np.quantile(logit, np.linspace(0.0, 1.0, _BENDS)))
     merged = []
     for value in at:
-        place = int(np.searchsorted(x, value))
-        stayed, lost = (
-            _rising(np.insert(y, place, label), np.insert(w, place, w.mean()))[place] for label in (0.0, 1.0)
-        )
+        stayed, lost = (_rate_with(logit, churned, weight, value=value, label=label) for label in (0.0, 1.0))
         merged.append(lost / (1.0 - stayed + lost))
     p = np.clip(np.maximum.accumulate(merged), 1e-4, 1 - 1e-4)
     return _bent("venn_abers", at, np.log(p / (1 - p)))
@@ -180,11 +174,24 @@ _LEARNERS: dict[str, Callable[[Floats, Floats, Floats], Calibration]] = {
 }
 
 
-def _rising(churned: Floats, weight: Floats) -> Floats:
+def _rate_with(logit: Floats, churned: Floats, weight: Floats, *, value: float, label: float) -> float:
+    """Return the isotonic churn rate at `value` when a row of mean weight with that logit and `label` is added."""
+    x, fitted, _ = _rising(np.append(logit, value), np.append(churned, label), np.append(weight, weight.mean()))
+    return float(fitted[np.searchsorted(x, value)])
+
+
+def _rising(logit: Floats, churned: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the distinct logits, rising, the isotonic churn rate at each, and its weight.
+
+    Rows of one logit have one rate, whatever order they stand in.
+    """
     from scipy.optimize import isotonic_regression
 
-    fitted: Floats = isotonic_regression(churned, weights=weight).x
-    return fitted
+    x, at = np.unique(logit, return_inverse=True)
+    rows = np.bincount(at, weights=weight).astype(np.float64)
+    rate = np.bincount(at, weights=weight * churned) / rows
+    fitted: Floats = isotonic_regression(rate, weights=rows).x
+    return x, fitted, rows
 
 
 def _regressed(columns: list[Floats], churned: Floats, weight: Floats) -> Floats:

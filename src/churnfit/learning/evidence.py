@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from churnfit.learning.bounded import log_loss_sum
 from churnfit.learning.calibration import matched_intercept
-from churnfit.learning.codes import Coded
+from churnfit.learning.codes import Binning, Coded, ordered_by_risk
 from churnfit.learning.folds import Cohort, dealt_to_others
 from churnfit.learning.joint import Curves, refit
 from churnfit.learning.penalties import CodedRows, Settings, designs
@@ -46,20 +46,30 @@ def measures_with_evidence(
     by_chance = []
     for _ in range(max(1, round(_COPIES / len(real.measures)))):
         shuffled = real.codes[:, dealt_to_others(cohort.groups, rng)]
-        copies = tuple(replace(measure, name=f"{measure.name} (shuffled)") for measure in real.measures)
+        copies = _copies(real, shuffled, cohort)
         both = Coded(
-            measures=(*real.measures, *copies),
-            codes=np.vstack([real.codes, shuffled]),
-            recodes=(*real.recodes, *real.recodes),
+            measures=(*real.measures, *copies.measures),
+            codes=np.vstack([real.codes, copies.codes]),
+            recodes=(*real.recodes, *copies.recodes),
         )
         *_, (_, design) = designs(replace(whole, coded=both), path, settings)
         curves = refit(design, cohort.churned, cohort.weight, penalty)
         found = _gains(curves, cohort)
         for name, seen in gains.items():
             seen.append(found.get(name, 0.0))
-        by_chance += [found.get(copy.name, 0.0) for copy in copies]
+        by_chance += [found.get(copy.name, 0.0) for copy in copies.measures]
     level = float(np.quantile(by_chance, _BEATEN))
     return {name for name, seen in gains.items() if np.mean(seen) > level}
+
+
+def _copies(real: Coded, shuffled: NDArray[np.int32], cohort: Cohort) -> Coded:
+    """Return copies of the measures with `shuffled` bins, their categories in the order of their own chance risk.
+
+    A copy that kept the order learned from the real measure would fit worse than chance: with many categories, noise
+    beat all such copies.
+    """
+    named = tuple(replace(measure, name=f"{measure.name} (shuffled)") for measure in real.measures)
+    return ordered_by_risk(Binning(named), shuffled, cohort.churned, cohort.weight)
 
 
 def _gains(curves: Curves, cohort: Cohort) -> dict[str, float]:
