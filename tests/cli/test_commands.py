@@ -16,6 +16,7 @@ from tests.small_card import contents
 from churnfit import __version__
 from churnfit.errors import CODES
 from churnfit.jobs.workspace import Workspace
+from churnfit.scorecard.card import SCHEMA_VERSION
 
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
@@ -154,7 +155,7 @@ def test_show_prints_card_and_gates(churnfit: Cli, demo_workspace: Workspace) ->
     assert "CF002" in ended.out
     shown = churnfit("show", "version-1", "--card", CARD, "--json", cwd=demo_workspace.root)
     assert shown.out == (demo_workspace.cards[CARD].parent / "champion.json").read_text(encoding="utf-8")
-    document(shown)
+    assert json.loads(shown.out)["schema_version"] == SCHEMA_VERSION
     missing = churnfit("show", "nowhere.json", "--card", CARD, cwd=demo_workspace.root)
     assert (missing.code, "error[CF401]" in missing.err) == (2, True)
 

@@ -1,9 +1,11 @@
-"""Slopes that contributions deserve, and the intercept that matches."""
+"""Slopes that contributions deserve, the intercept that matches, and the map that unseen rows speak for."""
 
 import numpy as np
 import pytest
 
-from churnfit.learning.calibration import earned_slopes, matched_intercept
+from churnfit.learning.bounded import log_loss_sum
+from churnfit.learning.calibration import _LEARNERS, chosen_calibration, earned_slopes, matched_intercept
+from churnfit.scorecard.calibration import CALIBRATIONS, Calibration
 from churnfit.scorecard.card import sigmoid
 
 
@@ -64,3 +66,142 @@ def test_the_matched_intercept_of_equal_logits_is_the_base_rate():
     """One in four at logit 0: ln(1/3)."""
     churned = np.array([1.0, 0.0, 0.0, 0.0])
     assert matched_intercept(np.zeros(4), churned, np.ones(4)) == pytest.approx(np.log(1 / 3))
+
+
+def judged(n, truth, seed):
+    """Churn logits around −1.5, and labels drawn where `truth` of them is the real logit."""
+    rng = np.random.default_rng(seed)
+    said = rng.normal(size=n) * 1.5 - 1.5
+    return said, (rng.random(n) < sigmoid(truth(said))).astype(float)
+
+
+def chosen(said, churned, *, weight=None, n_folds=4, groups=None):
+    n = len(said)
+    return chosen_calibration(
+        said,
+        churned,
+        np.ones(n) if weight is None else weight,
+        fold=np.arange(n) % n_folds,
+        groups=np.array([f"A{i:05}" for i in range(n)] if groups is None else groups, dtype=object),
+    )
+
+
+def saturated(said):
+    """Above a logit of −1 nobody is at greater risk."""
+    return np.minimum(said, -1.0)
+
+
+def test_where_the_logits_are_right_nothing_is_chosen():
+    """Forty draws of 1,000 rows: a map that nobody needs is chosen once at most."""
+    methods = [chosen(*judged(1000, lambda said: said, seed)).method for seed in range(40)]
+    assert methods.count("none") >= 39
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_bent_truth_is_found_and_pays_on_fresh_rows(seed):
+    """Risk saturates: a bent map is chosen, not a straight one, and lowers the log-loss of 20,000 other rows.
+
+    It says less than the raw logits of the riskiest, and a third of a logit from the truth at most.
+    """
+    calibration = chosen(*judged(4000, saturated, seed))
+    assert calibration.method in {"beta", "isotonic", "venn_abers"}
+    said, churned = judged(20_000, saturated, 1000 + seed)
+    ones = np.ones(len(said))
+    assert log_loss_sum(calibration.of(said), churned, ones) < log_loss_sum(said, churned, ones) - 100
+    at = np.array([-3.0, -2.0, -1.0, 0.0, 1.0])
+    assert calibration.of(at) == pytest.approx(saturated(at), abs=0.45)
+
+
+def test_a_slope_that_is_off_takes_the_straight_line():
+    """Twice too sure: logistic, the simplest map that says so, halves the distance between two logits."""
+    calibration = chosen(*judged(4000, lambda said: -1.5 + 0.5 * (said + 1.5), 0))
+    assert calibration.method == "logistic"
+    assert np.diff(calibration.of(np.array([-2.5, -0.5])))[0] == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_step_takes_a_map_without_a_formula():
+    """Risk jumps at −1.5 and is flat beside it: no straight line and no beta curve does that."""
+    calibration = chosen(*judged(4000, lambda said: np.where(said < -1.5, -3.0, 0.0), 0))
+    assert calibration.method in {"isotonic", "venn_abers"}
+    assert calibration.of(np.array([-3.0, 0.0])) == pytest.approx([-3.0, 0.0], abs=0.4)
+
+
+@pytest.mark.parametrize("n_churned", [1, 2, 6, 12])
+def test_few_churners_choose_nothing(n_churned):
+    """Twenty draws of 300 rows with churners where the logits say: too few to speak for a map.
+
+    Levels are matched before, as the learner does.
+    """
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        said = rng.normal(size=300) - 4.0
+        churned = np.zeros(300)
+        churned[rng.choice(300, n_churned, replace=False, p=sigmoid(said) / sigmoid(said).sum())] = 1.0
+        assert chosen(said + matched_intercept(said, churned, np.ones(300)), churned) == Calibration()
+
+
+def test_copies_of_a_row_in_one_account_are_no_more_evidence():
+    """A doubtful gain stays doubtful when each row stands ten times: errors are paired by account, not by row."""
+    picked = [[], []]
+    for seed in range(30):
+        said, churned = judged(60, saturated, seed)
+        account = [f"A{i:02}" for i in range(60)]
+        ten = np.tile(np.arange(60), 10)
+        fold = np.arange(60) % 4
+        for found, names in ((picked[0], np.array(account)[ten]), (picked[1], [f"B{i:03}" for i in range(600)])):
+            calibration = chosen_calibration(
+                said[ten], churned[ten], np.ones(600), fold=fold[ten], groups=np.array(names, dtype=object)
+            )
+            found.append(calibration.method != "none")
+    assert sum(picked[0]) < sum(picked[1])
+
+
+def test_without_folds_accounts_are_dealt_out():
+    """One fold for all: a bent truth is still found, by accounts that judge each other."""
+    said, churned = judged(4000, saturated, 3)
+    assert chosen(said, churned, n_folds=1).method != "none"
+
+
+METHODS = CALIBRATIONS[1:]
+
+
+def test_every_calibration_a_card_may_name_can_be_learned():
+    """In the same order: simplest first."""
+    assert tuple(_LEARNERS) == METHODS
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("truth", [saturated, lambda said: -said, lambda said: 3 * said + 2, lambda said: 0 * said - 2])
+@pytest.mark.parametrize("n", [40, 3000])
+def test_every_map_rises_strictly_and_turns_back(method, truth, n):
+    """Also where the truth is flat, or the logits point the wrong way: within the rows' range and far outside."""
+    calibration = _LEARNERS[method](*judged(n, truth, 5), np.ones(n))
+    logit = np.linspace(-12.0, 12.0, 481)
+    mapped = calibration.of(logit)
+    assert (np.diff(mapped) > 0).all()
+    assert np.isfinite(mapped).all()
+    assert calibration.back(mapped) == pytest.approx(logit, abs=1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_follow_the_rates_of_rows_that_share_a_logit(method):
+    """A card of three scores, 200 rows each: 10, 30 and 70 churn, whichever rows stand first.
+
+    Their logits are ln(10/190) = −2.94, ln(30/170) = −1.73 and ln(70/130) = −0.62.
+    """
+    said = np.repeat([-3.0, -1.5, 0.0], 200)
+    churned = np.concatenate([np.arange(200) < lost for lost in (10, 30, 70)]).astype(float)
+    maps = [
+        _LEARNERS[method](said[order], churned[order], np.ones(600)).of(np.array([-3.0, -1.5, 0.0]))
+        for order in (np.arange(600), np.argsort(churned, kind="stable"), np.argsort(-churned, kind="stable"))
+    ]
+    assert maps[0] == pytest.approx([-2.94, -1.73, -0.62], abs=0.16)
+    assert maps[1] == pytest.approx(maps[0], abs=1e-3)
+    assert maps[2] == pytest.approx(maps[0], abs=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rows_of_one_logit_have_no_map(method):
+    """A card without measures says one thing of all: there is nothing to bend, and nothing breaks."""
+    calibration = _LEARNERS[method](np.full(50, -1.0), (np.arange(50) % 4 == 0).astype(float), np.ones(50))
+    assert np.isfinite(calibration.of(np.array([-1.0]))).all()

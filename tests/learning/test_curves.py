@@ -1,29 +1,30 @@
 """Curves: a fine table said in a few knots or levels."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from churnfit.learning.codes import MeasureCodes
+from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import plan_curve, sayable
 
 
-def numeric(n_bins, spread=1.0, states=()):
-    cuts = (np.arange(1, n_bins) - 0.5) * spread
-    return MeasureCodes(name="x", numeric=True, cuts=cuts, order=(), fallback=0, states=states)
+def numeric(middles):
+    """A measure whose bins stand at `middles`, cut midway."""
+    middles = np.array(middles, dtype=float)
+    cuts = (middles[1:] + middles[:-1]) / 2
+    whole = bool((middles == np.round(middles)).all())
+    return MeasureBins(name="x", numeric=True, cuts=cuts, middles=middles, whole=whole)
 
 
-def categorical(*order):
-    return MeasureCodes(name="plan", numeric=False, cuts=np.empty(0), order=order, fallback=0, states=())
+def categorical(*levels):
+    return MeasureBins(name="plan", numeric=False, cuts=np.empty(0), middles=np.empty(0), levels=levels)
 
 
 def plan_of(table, *, curvature=None, spread=1.0, turn=None, size=5):
-    """The plan of a table whose bin k holds the one value k · spread, ten times."""
+    """The plan of a table whose bin k stands at k · spread, with a curvature of ten unless told."""
     table = np.array(table, dtype=float)
-    values = np.repeat(np.arange(len(table)) * spread, 10)
     weight = np.full(len(table), 10.0) if curvature is None else np.array(curvature, dtype=float)
     turn = len(table) - 1 if turn is None else turn
-    return plan_curve(numeric(len(table), spread), table, weight, values, turn=turn, size=size)
+    return plan_curve(numeric(np.arange(len(table)) * spread), table, weight, turn=turn, size=size)
 
 
 @pytest.mark.parametrize(
@@ -104,9 +105,7 @@ def test_few_measured_values_are_cut_midway():
 
 def test_categories_that_hardly_differ_become_one_level():
     """Merging a and b costs ½ · (10·10/20) · 0.01² = 0.00025; c is 2 logits away and stays apart."""
-    plan = plan_curve(
-        categorical("a", "b", "c"), np.array([0.0, 0.01, 2.0]), np.full(3, 10.0), np.array([], object), turn=0, size=8
-    )
+    plan = plan_curve(categorical("a", "b", "c"), np.array([0.0, 0.01, 2.0]), np.full(3, 10.0), turn=0, size=8)
     assert plan.levels == (("a", "b"), ("c",))
     assert plan.start == pytest.approx((0.005, 2.0))
     assert plan.signs == (1,)
@@ -114,28 +113,29 @@ def test_categories_that_hardly_differ_become_one_level():
 
 def test_no_more_levels_than_allowed():
     """Four different categories, two levels: the nearest ones merge first."""
-    plan = plan_curve(
-        categorical("a", "b", "c", "d"), np.array([0.0, 1.0, 4.0, 6.0]), np.full(4, 9.0), np.array([], object),
-        turn=0, size=2,
-    )  # fmt: skip
+    plan = plan_curve(categorical("a", "b", "c", "d"), np.array([0.0, 1.0, 4.0, 6.0]), np.full(4, 9.0), turn=0, size=2)
     assert plan.levels == (("a", "b"), ("c", "d"))
 
 
-def test_increments_say_how_far_a_row_has_come():
-    """Knots 0, 4, 9: the value 2 is half-way to 4; 6.5 is past it and half-way to 9; a gap has come nowhere known."""
+def test_increments_say_how_far_a_bin_has_come():
+    """Knots 0, 4, 9: a bin at 2 is half-way to 4; at 6.5 it is past it and half-way to 9; beyond the ends it stops."""
     plan = plan_of(np.minimum(np.arange(10), 4))
-    come = plan.increments(pd.DataFrame({"x": [2.0, 6.5, -1.0, 99.0, np.nan]}))
-    assert come[:4].tolist() == [[0.5, 0.0], [1.0, 0.5], [0.0, 0.0], [1.0, 1.0]]
-    assert np.isnan(come[4]).all()
+    come = plan.increments(numeric([-1.0, 2.0, 6.5, 99.0]))
+    assert come.tolist() == [[0.0, 0.0], [0.5, 0.0], [1.0, 0.5], [1.0, 1.0]]
 
 
 def test_increments_of_steps_and_levels_are_reached_or_not():
-    """Cuts at 1 and 2; levels (a, b) and (c); unknown text is a gap."""
-    steps = plan_of([0.0, 1.0, 0.5]).increments(pd.DataFrame({"x": [0.0, 1.0, 2.0]}))
+    """Cuts at 1 and 2; levels (a, b) and (c); a category that nobody had has come nowhere."""
+    steps = plan_of([0.0, 1.0, 0.5]).increments(numeric([0.0, 1.0, 2.0]))
     assert steps.tolist() == [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]
-    plan = plan_curve(
-        categorical("a", "b", "c"), np.array([0.0, 0.01, 2.0]), np.full(3, 10.0), np.array([], object), turn=0, size=8
-    )
-    come = plan.increments(pd.DataFrame({"plan": pd.Series(["b", "c", "unheard of"], dtype=object)}))
-    assert come[:2].tolist() == [[0.0], [1.0]]
-    assert np.isnan(come[2, 0])
+    plan = plan_curve(categorical("a", "b", "c"), np.array([0.0, 0.01, 2.0]), np.full(3, 10.0), turn=0, size=8)
+    assert plan.increments(categorical("a", "b", "c")).tolist() == [[0.0], [0.0], [1.0]]
+    void = plan_curve(categorical(), np.zeros(1), np.zeros(1), turn=0, size=8)
+    assert void.increments(categorical()).shape == (1, 0)
+
+
+def test_what_the_data_do_not_tell_is_not_asked():
+    """Half a logit over two bins of next to no curvature is worth less than half a unit: no knot inside."""
+    bent = [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5]
+    assert plan_of(bent, curvature=np.full(8, 1.0)).places == (0.0, 7.0)
+    assert len(plan_of(bent, curvature=np.full(8, 100.0)).places) == 4

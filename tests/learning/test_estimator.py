@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +24,7 @@ from churnfit.scorecard.card import Scorecard, sigmoid
 from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.render import to_markdown, to_text
 
+ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"penalties": (2.0,), "folds": 2}
 
 
@@ -172,13 +178,13 @@ def test_a_weight_of_zero_is_no_row():
 
 
 def test_rows_of_one_account_stay_together():
-    """Accounts of ten equal rows and a name of their own: known from its other rows, a name tells all.
+    """Accounts of twenty equal rows and a name of their own: known from its other rows, a name tells all.
 
     With groups every account is new to the fold that judges it, and the name tells nothing.
     """
     rng = np.random.default_rng(2)
-    account = np.repeat(np.arange(80), 10)
-    y = np.repeat((rng.random(80) < 0.4).astype(int), 10)
+    account = np.repeat(np.arange(80), 20)
+    y = np.repeat((rng.random(80) < 0.4).astype(int), 20)
     X = pd.DataFrame({"name": [f"N{number}" for number in rng.permutation(80)[account]]})
     together = ScorecardClassifier().fit(X, y, groups=account)
     apart = ScorecardClassifier().fit(X, y)
@@ -342,6 +348,26 @@ def test_the_same_inputs_give_the_same_bytes(learned):
     """Fitted again, in this process."""
     X, y, learner = learned
     assert ScorecardClassifier().fit(X.copy(), y.copy()).card_.to_json() == learner.card_.to_json()
+
+
+def test_two_processes_learn_the_same_card():
+    """Each with another seed of Python's own hashes: one sha256."""
+    said = []
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)}
+        code = "from tests.golden.make import learned; print(learned().sha256)"
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        )
+        said.append(ended.stdout)
+    assert said[0] == said[1]
+    assert len(said[0].strip()) == 64
 
 
 def test_the_order_of_rows_does_not_matter_where_accounts_are_named(learned):

@@ -1,9 +1,9 @@
 """The joint refit: heights, states and worth, by hand."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 from churnfit.learning.joint import Curves, make_design, refit, worth
 
@@ -11,95 +11,150 @@ GRADED = CurvePlan(
     name="x", graded=True, places=(0.0, 2.0, 4.0), start=(0.0, 1.0, 0.0), signs=(1, -1), states=("never",)
 )
 STEP = CurvePlan(name="flag", graded=False, places=(1.0,), start=(0.0, 1.0), signs=(1,))
+X = MeasureBins(name="x", numeric=True, cuts=np.arange(4) + 0.5, middles=np.arange(5.0), states=("never",))
+FLAG = MeasureBins(name="flag", numeric=True, cuts=np.array([0.5]), middles=np.array([0.0, 1.0]))
+NEVER = 5  # the state's bin, behind the five values of x
 
 
-def even_table(n=400):
+def design_of(plans, measures, rows, weight=None):
+    codes = np.array(rows, dtype=np.int32)
+    return make_design(plans, measures, codes, np.ones(codes.shape[1]) if weight is None else np.array(weight))
+
+
+def even_rows(n=400):
     """x is 0 … 4 or a gap, the flag 0 or 1, both drawn; churn follows the flag alone: 1 in 10 and 1 in 2, exactly."""
     at = np.random.default_rng(5).permutation(n)
-    x = np.array([0.0, 1.0, 2.0, 3.0, 4.0, np.nan])[at % 6]
-    flag = (np.arange(n) % 2).astype(float)
-    state = np.where(np.isnan(x), "never", None).astype(object)
+    flag = np.arange(n) % 2
     nth = np.arange(n) // 2
     churned = np.where(flag == 1, nth % 2 == 0, nth % 10 == 0).astype(float)
-    return pd.DataFrame({"x": x, "x__state": state, "flag": flag}), churned
+    return np.array([at % 6, flag], dtype=np.int32), churned
 
 
 def test_the_design_holds_increments_and_states():
-    """Row x = 3 has come 1 and ½; a gap stands at the mean of the measured rows and raises its state's flag."""
-    table = pd.DataFrame({"x": [0.0, 3.0, np.nan], "x__state": pd.Series([None, None, "never"], dtype=object)})
-    design = make_design((GRADED,), table, np.ones(3))
-    assert design.mean_increments["x"].tolist() == [0.5, 0.25]
-    assert design.matrix.tolist() == [[0.0, 0.0, 0.0], [1.0, 0.5, 0.0], [0.5, 0.25, 1.0]]
+    """x = 3 has come 1 and ½; a gap stands at the mean of the measured rows (0 and 3) and has a column of its own."""
+    design = design_of((GRADED,), (X,), [[0, 3, NEVER]])
+    assert design.mean_increments[0].tolist() == [0.5, 0.25]
+    assert design.steps[0].tolist() == [
+        [0.0, 0.0, 0.0],
+        [0.5, 0.0, 0.0],
+        [1.0, 0.0, 0.0],
+        [1.0, 0.5, 0.0],
+        [1.0, 1.0, 0.0],
+        [0.5, 0.25, 1.0],
+    ]
     assert design.signs.tolist() == [1, -1, 0]
     assert design.is_state.tolist() == [False, False, True]
     assert design.start.tolist() == [1.0, -1.0, 0.0]
+    assert design.measure_of.tolist() == [0, 0, 0]
+
+
+def written_down(design):
+    """The matrix that the design never writes down, the intercept's column last."""
+    rows = [[table[code] for code in codes] for table, codes in zip(design.steps, design.codes, strict=True)]
+    return np.column_stack([*(np.array(part) for part in rows), np.ones(design.codes.shape[1])])
+
+
+def test_the_design_multiplies_as_the_matrix_it_stands_for():
+    """Logits, pulls and squares are those of the written-down rows."""
+    codes, _ = even_rows()
+    design = design_of((GRADED, STEP), (X, FLAG), codes)
+    rng = np.random.default_rng(0)
+    theta, amounts, matrix = rng.normal(size=5), rng.uniform(size=400), written_down(design)
+    assert design.logit(theta) == pytest.approx(matrix @ theta)
+    assert design.pull(amounts) == pytest.approx(matrix.T @ amounts)
+    assert design.gram(amounts) == pytest.approx(matrix.T @ (matrix * amounts[:, np.newaxis]))
+
+
+def test_a_design_of_fewer_measures_is_as_if_the_others_were_never_there():
+    """The flag alone: one column and the intercept; nothing at all: the intercept."""
+    codes, _ = even_rows()
+    both = design_of((GRADED, STEP), (X, FLAG), codes)
+    alone, theta = both.only({"flag"}), np.array([2.0, -1.0])
+    assert [plan.name for plan in alone.plans] == ["flag"]
+    assert alone.logit(theta).tolist() == design_of((STEP,), (FLAG,), codes[1:]).logit(theta).tolist()
+    nothing = both.only(set())
+    assert nothing.logit(np.array([0.5])).tolist() == [0.5] * 400
+    assert nothing.pull(np.ones(400)).tolist() == [400.0]
 
 
 def test_means_count_by_weight():
     """x = 0 weighs 3, x = 2 weighs 1: the mean of the first increment is 1/4."""
-    table = pd.DataFrame({"x": [0.0, 2.0]})
-    assert make_design((GRADED,), table, np.array([3.0, 1.0])).mean_increments["x"].tolist() == [0.25, 0.0]
+    assert design_of((GRADED,), (X,), [[0, 2]], [3.0, 1.0]).mean_increments[0].tolist() == [0.25, 0.0]
 
 
 def test_heights_are_sums_of_increments_and_states_stand_beside_the_average():
     """Increments 2 and −0.5: heights 0, 2, 1.5. The average row has come ½ and ¼: 0.875, and its state adds 1."""
-    curves = Curves(
-        plans=(GRADED,),
-        intercept=0.0,
-        coefficients=np.array([2.0, -0.5, 1.0]),
-        measure_of=np.array([0, 0, 0]),
-        mean_increments={"x": np.array([0.5, 0.25])},
-    )
+    design = design_of((GRADED,), (X,), [[0, 3, NEVER]])
+    curves = Curves(design=design, intercept=0.0, coefficients=np.array([2.0, -0.5, 1.0]))
     knots, states = curves.heights(0)
     assert knots.tolist() == [0.0, 2.0, 1.5]
     assert states.tolist() == [0.875 + 1.0]
-    table = pd.DataFrame({"x": [3.0, np.nan], "x__state": pd.Series([None, "never"], dtype=object)})
-    assert curves.logit(table).tolist() == [1.75, 1.875]
-    assert curves.contributions(table)["x"].tolist() == [1.75, 1.875]
-    assert curves.shrunk({"x": 0.5}).logit(table).tolist() == [0.875, 0.9375]
+    rows = np.array([[3, NEVER]], dtype=np.int32)
+    assert curves.contributions(rows).tolist() == [[1.75, 1.875]]
+    assert curves.shrunk({"x": 0.5}).contributions(rows).tolist() == [[0.875, 0.9375]]
 
 
 def test_the_refit_keeps_signs_and_finds_the_rates():
     """Almost without a price the flag's step is ln(1) − ln(1/9) = 2.197 logits; x decides nothing."""
-    table, churned = even_table()
-    curves = refit(make_design((GRADED, STEP), table, np.ones(len(table))), churned, np.ones(len(table)), 1e-6)
+    codes, churned = even_rows()
+    design = design_of((GRADED, STEP), (X, FLAG), codes)
+    curves = refit(design, churned, np.ones(400), 1e-6)
     assert curves.coefficients[0] >= 0 >= curves.coefficients[1]
     knots, _ = curves.heights(1)
     assert knots[1] == pytest.approx(np.log(9.0), abs=0.35)
-    p = 1 / (1 + np.exp(-curves.logit(table)))
+    p = 1 / (1 + np.exp(-design.logit(np.append(curves.coefficients, curves.intercept))))
     assert p.sum() == pytest.approx(churned.sum(), rel=1e-4)
 
 
 def test_a_price_beyond_all_gain_flattens_every_increment():
     """Only the base rate is left."""
-    table, churned = even_table()
-    curves = refit(make_design((STEP,), table, np.ones(len(table))), churned, np.ones(len(table)), 1e6)
+    codes, churned = even_rows()
+    curves = refit(design_of((STEP,), (FLAG,), codes[1:]), churned, np.ones(400), 1e6)
     assert curves.coefficients.tolist() == [0.0]
     assert curves.intercept == pytest.approx(np.log(churned.mean() / (1 - churned.mean())), abs=1e-4)
 
 
+def test_a_card_of_no_measures_is_the_base_rate():
+    """Nothing to refit but the intercept: ln(0.3 / 0.7)."""
+    codes, churned = even_rows()
+    curves = refit(design_of((STEP,), (FLAG,), codes[1:]).only(set()), churned, np.ones(400), 1.0)
+    assert churned.mean() == 0.3
+    assert curves.intercept == pytest.approx(np.log(0.3 / 0.7), abs=1e-6)
+    assert curves.contributions(codes[:0]).shape == (0, 400)
+
+
+def test_squares_of_many_rows_are_estimated_from_some_and_the_minimum_is_the_same():
+    """Of 60,000 rows every third is summed over; the flag's exact rates, 1 in 10 and 1 in 2, come back all the same."""
+    codes, churned = even_rows(60_000)
+    design = design_of((STEP,), (FLAG,), codes[1:])
+    matrix, amounts = written_down(design), np.random.default_rng(1).uniform(0.5, 1.5, 60_000)
+    exact = matrix.T @ (matrix * amounts[:, np.newaxis])
+    assert design.gram(amounts) == pytest.approx(exact, rel=0.02)
+    assert not np.array_equal(design.gram(amounts), exact)
+    curves = refit(design, churned, np.ones(60_000), 0.0)
+    assert curves.heights(0)[0][1] == pytest.approx(np.log(9.0), abs=1e-4)
+
+
 def test_worth_tells_a_deciding_measure_from_an_idle_one():
     """The flag is worth tens of log-likelihood units, x next to none; a held coefficient is worth nothing."""
-    table, churned = even_table()
-    weight = np.ones(len(table))
-    design = make_design((GRADED, STEP), table, weight)
-    idle, deciding = worth(design, refit(design, churned, weight, 0.01), churned, weight, 0.01)
+    codes, churned = even_rows()
+    weight = np.ones(400)
+    design = design_of((GRADED, STEP), (X, FLAG), codes)
+    idle, deciding = worth(refit(design, churned, weight, 0.01), churned, weight, 0.01)
     assert deciding > 20
     assert idle < 4
-    flat = refit(design, churned, weight, 1e6)
-    assert worth(design, flat, churned, weight, 1e6)[1] == 0.0
+    assert worth(refit(design, churned, weight, 1e6), churned, weight, 1e6)[1] == 0.0
 
 
 def test_worth_is_the_loss_of_dropping_the_measure():
     """To second order: within a third of the likelihood it gains over the base rate."""
-    table, churned = even_table()
-    weight = np.ones(len(table))
-    design = make_design((STEP,), table, weight)
-    units = worth(design, refit(design, churned, weight, 1e-6), churned, weight, 1e-6)[0]
+    codes, churned = even_rows()
+    weight = np.ones(400)
+    units = worth(refit(design_of((STEP,), (FLAG,), codes[1:]), churned, weight, 1e-6), churned, weight, 1e-6)[0]
 
     def entropy(p):
         return -(p * np.log(p) + (1 - p) * np.log(1 - p))
 
-    split = sum((table["flag"] == f).sum() * entropy(churned[table["flag"] == f].mean()) for f in (0, 1))
+    split = sum((codes[1] == f).sum() * entropy(churned[codes[1] == f].mean()) for f in (0, 1))
     gained = len(churned) * entropy(churned.mean()) - split
     assert units == pytest.approx(gained, rel=0.34)

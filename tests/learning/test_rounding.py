@@ -6,20 +6,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from churnfit.learning.curves import CurvePlan
-from churnfit.learning.joint import Curves
+from churnfit.learning.joint import Curves, Design
 from churnfit.learning.rounding import card_lines, segment_offsets, whole_weights
 from churnfit.scorecard.points import Categorical, Graded, Stepped
 
 
-def curves_of(*parts):
-    """Curves from (plan, coefficients) pairs; the average row has come nowhere unless told."""
-    return Curves(
+def curves_of(*parts, come=0.0):
+    """Curves from (plan, coefficients) pairs; the average row has come nowhere along any increment unless told."""
+    design = Design(
         plans=tuple(plan for plan, _ in parts),
-        intercept=0.0,
-        coefficients=np.concatenate([np.array(own, dtype=float) for _, own in parts]),
-        measure_of=np.concatenate([np.full(len(own), i) for i, (_, own) in enumerate(parts)]),
-        mean_increments={plan.name: np.zeros(len(plan.signs)) for plan, _ in parts},
+        steps=tuple(np.zeros((1, len(own))) for _, own in parts),
+        codes=np.zeros((len(parts), 1), dtype=np.int32),
+        mean_increments=tuple(np.full(len(plan.signs), come) for plan, _ in parts),
     )
+    coefficients = np.array([value for _, own in parts for value in own], dtype=float)
+    return Curves(design=design, intercept=0.0, coefficients=coefficients)
 
 
 def graded(name, places, signs, states=()):
@@ -115,17 +116,13 @@ def test_equal_weights_are_listed_by_name():
 
 def test_nothing_learned_is_an_empty_card():
     """No plans, or only flat ones."""
-    flat = Curves(
-        plans=(), intercept=0.0, coefficients=np.empty(0), measure_of=np.empty(0, dtype=int), mean_increments={}
-    )
-    assert card_lines(flat) == ((), 1.0)
+    assert card_lines(curves_of()) == ((), 1.0)
     assert card_lines(curves_of((graded("x", (0.0, 1.0), (1,)), [0.0]))) == ((), 1.0)
 
 
 def test_the_segment_column_earns_an_offset_and_no_points():
     """Half the rows have come to the second level: smb −1, key (riskier) +1 around the mean row."""
-    curves = curves_of((levels("segment", ("smb",), ("key",)), [2.0]), (graded("x", (0.0, 1.0), (1,)), [1.0]))
-    curves.mean_increments["segment"][:] = 0.5
+    curves = curves_of((levels("segment", ("smb",), ("key",)), [2.0]), (graded("x", (0.0, 1.0), (1,)), [1.0]), come=0.5)
     assert segment_offsets(curves, "segment") == (("key", 1.0), ("smb", -1.0))
     assert [line.name for line in card_lines(curves, segment_column="segment")[0]] == ["x"]
     assert segment_offsets(curves, None) == ()

@@ -11,6 +11,7 @@ from tests.invariants import assert_scorecard
 from tests.small_card import BANDS, CARD, HEALTH, snapshot
 
 from churnfit.errors import DataError, IntegrityError
+from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import BandCuts, Scorecard, sigmoid
 from churnfit.scorecard.contract import coerce, input_columns
 from churnfit.scorecard.points import Categorical, Graded
@@ -159,7 +160,7 @@ def test_json_comes_back_as_the_same_card_and_the_same_bytes():
 
 
 def test_any_change_changes_the_hash():
-    """Names, numbers, curves, states, bands, offsets and evidence are all hashed."""
+    """Names, numbers, curves, states, bands, offsets, calibration and evidence are all hashed."""
     logins = CARD.measures[0]
     changes = [
         {"name": "other"},
@@ -170,6 +171,7 @@ def test_any_change_changes_the_hash():
         {"bands": replace(CARD.bands, red_below=41.0)},
         {"segment_offsets": (("smb", 0.6),)},
         {"left_out": ("noise",)},
+        {"calibration": Calibration(method="isotonic", said=(-1.0, 1.0), observed=(-1.0, 1.0))},
         {"evidence": replace(CARD.evidence, snapshot_sha256="ab")},
         {"measures": CARD.measures[::-1]},
         {"measures": (replace(logins, missing=(("no_answer", 6.0),)), *CARD.measures[1:])},
@@ -182,8 +184,8 @@ def test_any_change_changes_the_hash():
 
 def test_a_card_of_a_newer_churnfit_is_refused():
     """Its schema_version is beyond what this churnfit can read."""
-    document = json.loads(CARD.to_json()) | {"schema_version": 2}
-    with pytest.raises(IntegrityError, match=r"CF604.*schema_version <= 1; came 2.*Upgrade churnfit"):
+    document = json.loads(CARD.to_json()) | {"schema_version": 3}
+    with pytest.raises(IntegrityError, match=r"CF604.*schema_version <= 2; came 3.*Upgrade churnfit"):
         Scorecard.from_json(json.dumps(document))
 
 

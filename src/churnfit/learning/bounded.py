@@ -17,6 +17,7 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _ROUNDS = 40  # steps; five to eight are usual
 _SETTLED = 1e-8  # relative change of the objective
+_ENOUGH = 0.1  # share of the gain promised by the slope that a step must bring, or it is halved (Armijo 1966)
 _CURVATURE_MOVED = 1e-3  # relative change of the objective below which the old curvature still serves
 
 
@@ -108,8 +109,9 @@ def fit_bounded(problem: BoundedProblem, start: Floats, *, hessian: Floats | Non
         gradient = problem.gradient(theta, logit)
         step = _bounded_quadratic(curved, gradient, problem.lower - theta, problem.upper - theta)
         size, moved = 1.0, problem.rows.logit(step)
+        promised = _ENOUGH * float(gradient @ step)  # < 0; a step twice too long would gain nothing and look settled
         tried = problem.objective(theta + step, logit + moved)
-        while tried > value and size > 1e-4:
+        while tried > value + size * promised and size > 1e-4:
             size *= 0.5
             tried = problem.objective(theta + size * step, logit + size * moved)
         if tried >= value:

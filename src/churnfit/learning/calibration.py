@@ -1,7 +1,7 @@
 """Calibration: what out-of-fold rows say about the churn logits.
 
 First the factor that each measure's curve deserves (`earned_slopes`) and the intercept that matches observed churn
-(`matched_intercept`). Then, where the logistic curve itself is wrong, a rising map: `chosen_calibration` takes the
+(`matched_intercept`). Then, where the logistic curve itself is wrong, a rising map: `best_calibration` takes the
 simplest of none, logistic, beta, isotonic and Venn–Abers that rows it has not seen speak for. Every map is turned into
 a strictly rising line with a few bends, so that bands stay one-to-one with health.
 """
@@ -9,6 +9,7 @@ a strictly rising line with a few bends, so that bands stay one-to-one with heal
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["chosen_calibration", "earned_slopes", "matched_intercept"]
+__all__ = ["Calibrated", "best_calibration", "earned_slopes", "matched_intercept"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -31,6 +32,7 @@ _LEAST_SLOPE = 0.05  # between bends: flat runs would give accounts of different
 _FARTHEST = 0.001  # share of the rows outside the outer bends
 _FEWEST = 5.0  # churners, and others, behind a bend
 _RIDGE = 1e-3
+_FARTHEST_LEVEL = 64.0  # logits: beyond it no rate is told from 0 or 1
 _FOLDS = 5
 
 
@@ -64,8 +66,20 @@ def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Flo
     return fit_bounded(problem, start)[:-1]
 
 
-def matched_intercept(logit: Floats, churned: Floats, weight: Floats) -> float:
-    """Return the constant that makes predicted churners equal observed ones when added to `logit` (n,)."""
+def matched_intercept(
+    logit: Floats, churned: Floats, weight: Floats, *, calibration: Calibration | None = None
+) -> float:
+    """Return the constant that makes predicted churners equal observed ones when added to `logit` (n,).
+
+    Where there is a `calibration`, it is applied after the constant.
+    """
+    if calibration:
+        low, high = -_FARTHEST_LEVEL, _FARTHEST_LEVEL
+        while high - low > 1e-12:
+            middle = (low + high) / 2
+            too_low = float(weight @ (sigmoid(calibration.of(logit + middle)) - churned)) < 0
+            low, high = (middle, high) if too_low else (low, middle)
+        return (low + high) / 2
     constant = 0.0
     for _ in range(100):
         p = sigmoid(logit + constant)
@@ -76,9 +90,17 @@ def matched_intercept(logit: Floats, churned: Floats, weight: Floats) -> float:
     return constant
 
 
-def chosen_calibration(
+@dataclass(frozen=True, kw_only=True)
+class Calibrated:
+    """A calibration, and the log-loss of the rows it was chosen on, each calibrated by others."""
+
+    calibration: Calibration
+    loss: float
+
+
+def best_calibration(
     logit: Floats, churned: Floats, weight: Floats, *, fold: NDArray[np.int64], groups: NDArray[np.object_]
-) -> Calibration:
+) -> Calibrated:
     """Return the calibration that rows it has not seen speak for, the simplest where several do.
 
     Parameters
@@ -90,7 +112,7 @@ def chosen_calibration(
 
     Returns
     -------
-    Calibration
+    Calibrated
         A map counts as better than a simpler one when it gains `_WORTH` log-likelihood units and `_SURE` standard
         errors, paired by account.
     """
@@ -106,7 +128,8 @@ def chosen_calibration(
         error = float(np.sqrt(len(gain)) * gain.std())
         if gain.sum() > max(_WORTH, _SURE * error):
             best, best_loss = method, loss
-    return Calibration() if best == "none" else _LEARNERS[best](logit, churned, weight)
+    chosen = Calibration() if best == "none" else _LEARNERS[best](logit, churned, weight)
+    return Calibrated(calibration=chosen, loss=float(best_loss.sum()))
 
 
 def _blocks(fold: NDArray[np.int64], groups: NDArray[np.object_]) -> NDArray[np.int64]:
@@ -138,35 +161,29 @@ def _beta(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
 
 def _isotonic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     """Centred isotonic regression (Oron and Flournoy 2017): straight lines between the centres of the flat runs."""
-    order = np.argsort(logit, kind="stable")
-    fitted = _rising(churned[order], weight[order])
+    at, fitted, weights = _rising(logit, churned, weight)
     _, run = np.unique(fitted, return_inverse=True)
-    rows = np.bincount(run, weights=weight[order]).astype(np.float64)
-    centre = np.bincount(run, weights=weight[order] * logit[order]) / rows
-    lost = np.bincount(run, weights=weight[order] * churned[order]).astype(np.float64)
+    rows = np.bincount(run, weights=weights).astype(np.float64)
+    centre = np.bincount(run, weights=weights * at) / rows
+    lost = np.bincount(run, weights=weights * fitted).astype(np.float64)
     while True:  # runs that end in nobody or everybody, or rest on a handful, join their neighbour
         thin = (lost < _FEWEST) | (rows - lost < _FEWEST)
         if len(rows) <= 2 or not (thin.any() or len(rows) > _BENDS):
             break
-        at = int(np.argmin(np.where(thin, rows, rows + rows.sum()) if thin.any() else rows))
-        to = 1 if at == 0 else at - 1 if at == len(rows) - 1 or rows[at - 1] < rows[at + 1] else at + 1
-        centre[to] = (centre[to] * rows[to] + centre[at] * rows[at]) / (rows[to] + rows[at])
-        rows[to], lost[to] = rows[to] + rows[at], lost[to] + lost[at]
-        rows, lost, centre = np.delete(rows, at), np.delete(lost, at), np.delete(centre, at)
+        i = int(np.argmin(np.where(thin, rows, rows + rows.sum()) if thin.any() else rows))
+        to = 1 if i == 0 else i - 1 if i == len(rows) - 1 or rows[i - 1] < rows[i + 1] else i + 1
+        centre[to] = (centre[to] * rows[to] + centre[i] * rows[i]) / (rows[to] + rows[i])
+        rows[to], lost[to] = rows[to] + rows[i], lost[to] + lost[i]
+        rows, lost, centre = np.delete(rows, i), np.delete(lost, i), np.delete(centre, i)
     return _bent("isotonic", centre, np.log((lost + 0.5) / (rows - lost + 0.5)))
 
 
 def _venn_abers(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     """Vovk and Petej (2014): p₁ / (1 − p₀ + p₁), isotonic with the row added as churned and as stayed."""
-    order = np.argsort(logit, kind="stable")
-    x, y, w = logit[order], churned[order], weight[order]
-    at = np.unique(np.quantile(x, np.linspace(0.0, 1.0, _BENDS)))
+    at = np.unique(np.quantile(logit, np.linspace(0.0, 1.0, _BENDS)))
     merged = []
     for value in at:
-        place = int(np.searchsorted(x, value))
-        stayed, lost = (
-            _rising(np.insert(y, place, label), np.insert(w, place, w.mean()))[place] for label in (0.0, 1.0)
-        )
+        stayed, lost = (_rate_with(logit, churned, weight, value=value, label=label) for label in (0.0, 1.0))
         merged.append(lost / (1.0 - stayed + lost))
     p = np.clip(np.maximum.accumulate(merged), 1e-4, 1 - 1e-4)
     return _bent("venn_abers", at, np.log(p / (1 - p)))
@@ -180,11 +197,24 @@ _LEARNERS: dict[str, Callable[[Floats, Floats, Floats], Calibration]] = {
 }
 
 
-def _rising(churned: Floats, weight: Floats) -> Floats:
+def _rate_with(logit: Floats, churned: Floats, weight: Floats, *, value: float, label: float) -> float:
+    """Return the isotonic churn rate at `value` when a row of mean weight with that logit and `label` is added."""
+    x, fitted, _ = _rising(np.append(logit, value), np.append(churned, label), np.append(weight, weight.mean()))
+    return float(fitted[np.searchsorted(x, value)])
+
+
+def _rising(logit: Floats, churned: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return the distinct logits, rising, the isotonic churn rate at each, and its weight.
+
+    Rows of one logit have one rate, whatever order they stand in.
+    """
     from scipy.optimize import isotonic_regression
 
-    fitted: Floats = isotonic_regression(churned, weights=weight).x
-    return fitted
+    x, at = np.unique(logit, return_inverse=True)
+    rows = np.bincount(at, weights=weight).astype(np.float64)
+    rate = np.bincount(at, weights=weight * churned) / rows
+    fitted: Floats = isotonic_regression(rate, weights=rows).x
+    return x, fitted, rows
 
 
 def _regressed(columns: list[Floats], churned: Floats, weight: Floats) -> Floats:

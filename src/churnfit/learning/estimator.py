@@ -21,7 +21,7 @@ from sklearn.utils.validation import (
 
 from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
-from churnfit.learning.calibration import chosen_calibration, matched_intercept
+from churnfit.learning.calibration import best_calibration, matched_intercept
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.folds import Cohort
 from churnfit.learning.penalties import GroupOrder, Settings
@@ -34,6 +34,7 @@ from churnfit.learning.refusals import (
 )
 from churnfit.learning.rounding import card_lines, segment_offsets
 from churnfit.learning.selection import learn_curves
+from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
 
 __all__ = ["ScorecardClassifier"]
@@ -179,9 +180,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         refuse_one_class(cohort)
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
         learned = learn_curves(cohort, self._settings())
-        calibration = chosen_calibration(
-            learned.logit, churned[used], cohort.weight, fold=learned.fold, groups=cohort.groups
-        )
+        calibration = best_calibration(
+            learned.logit, cohort.churned, cohort.weight, fold=learned.fold, groups=cohort.groups
+        ).calibration
         lines, logits_per_point = card_lines(learned.curves, segment_column=self.segment_column)
         offsets = segment_offsets(learned.curves, self.segment_column)
         names = {line.name for line in lines}
@@ -190,8 +191,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             pairs=tuple(pair for pair in learned.pairs if pair.name in names),
             remarks=learned.remarks,
         )
-        card = _levelled(card, cohort, self._segment_column(cohort.frame))
-        card = replace(card, calibration=calibration)
+        card = _levelled(replace(card, calibration=calibration), cohort, self._segment_column(cohort.frame))
         self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
         self.out_of_fold_probability_[used] = sigmoid(calibration.of(learned.logit))
@@ -308,8 +308,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:
     """Return the card with the training cohort as reference and its intercept matched."""
     card = card.with_reference(cohort.frame, cohort.weight)
-    logit = card.churn_logit(card.health(cohort.frame), segments)
-    return replace(card, intercept=matched_intercept(logit, cohort.churned, cohort.weight))
+    raw = replace(card, calibration=Calibration()).churn_logit(card.health(cohort.frame), segments)
+    level = matched_intercept(raw, cohort.churned, cohort.weight, calibration=card.calibration)
+    return replace(card, intercept=level)
 
 
 def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
@@ -320,6 +321,8 @@ def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
 
 
 def _accounts(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
-    named = np.arange(n_rows) if groups is None else np.asarray(groups)
+    if groups is None:  # names in the order of rows: rows of weight 0 do not change the order of the others
+        return np.array([f"{row:012}" for row in range(n_rows)], dtype=object)
+    named = np.asarray(groups)
     check_consistent_length(named, np.empty(n_rows))
     return named.astype(str).astype(object)

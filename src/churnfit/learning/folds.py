@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["HELD_BY_NONE", "Cohort", "dealt_to_others", "folds"]
+__all__ = ["FEW_CHURNED", "HELD_BY_NONE", "Cohort", "Folds", "dealt_to_others", "folds"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+FEW_CHURNED = 300  # churned accounts below which a cohort is small: it takes more folds, and leans on a prior card
+_FOLDS_OF_FEW = 10
 HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is in the learning part
 
 
@@ -47,13 +49,26 @@ class Cohort:
         )
 
 
-def folds(cohort: Cohort, n_folds: int, random_state: int) -> NDArray[np.int64]:
-    """Return the fold of each row: a block of cohorts, or accounts dealt out evenly where nothing is dated.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Folds:
+    """The fold of each row (n_rows,), and whether a fold is a block of cohorts in time."""
 
-    Fewer folds where there are fewer cohorts, or where a class has fewer accounts.
+    of_row: NDArray[np.int64]
+    in_time: bool
+
+
+def folds(cohort: Cohort, n_folds: int, random_state: int) -> Folds:
+    """Return blocks of cohorts, or accounts dealt out evenly where they are not of several dates.
+
+    Fewer folds where there are fewer cohorts, or where a class has fewer accounts; more where few accounts churned
+    and none is dated: every fold then learns from nearly all of them.
     """
     blocks = _blocks_of_cohorts(cohort, n_folds)
-    return _dealt_accounts(cohort, n_folds, random_state) if blocks is None else blocks
+    if blocks is not None:
+        return Folds(of_row=blocks, in_time=True)
+    few = len(np.unique(cohort.groups[cohort.churned > 0])) < FEW_CHURNED
+    dealt = _dealt_accounts(cohort, max(n_folds, _FOLDS_OF_FEW) if few else n_folds, random_state)
+    return Folds(of_row=dealt, in_time=False)
 
 
 def _dealt_accounts(cohort: Cohort, n_folds: int, random_state: int) -> NDArray[np.int64]:

@@ -22,15 +22,14 @@ from churnfit.learning.bounded import BoundedProblem, fit_bounded
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 
-__all__ = ["Curves", "Design", "make_design", "refit", "refit_problem", "worth"]
+__all__ = ["Curves", "Design", "make_design", "refit", "refit_problem"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
 
 _RIDGE = 0.3  # on an increment: shares what the data cannot tell apart, next to nothing beside a hundred churners
-_IDLE = 1e-9  # a coefficient below it is held at its bound
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
-_CURVATURE_ROWS = 20_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
+_CURVATURE_ROWS = 10_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -180,21 +179,6 @@ def refit(design: Design, churned: Floats, weight: Floats, penalty: float | Floa
     intercept = np.log(base / (1 - base)) - float(np.average(added, weights=weight))
     theta = fit_bounded(refit_problem(design, churned, weight, penalty), np.append(design.start, intercept))
     return Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
-
-
-def worth(curves: Curves, churned: Floats, weight: Floats, penalty: float) -> Floats:
-    """Return the log-likelihood units each plan is worth (n_plans,): the loss of dropping it, to second order."""
-    design = curves.design
-    problem = refit_problem(design, churned, weight, penalty)
-    covariance = np.linalg.inv(problem.hessian(design.logit(np.append(curves.coefficients, curves.intercept))))
-    units = np.zeros(len(design.plans))
-    for index in range(len(design.plans)):
-        own = np.flatnonzero(design.measure_of == index)
-        theta = curves.coefficients[own]
-        own = own[np.abs(theta) > _IDLE]
-        theta = theta[np.abs(theta) > _IDLE]
-        units[index] = 0.5 * theta @ np.linalg.solve(covariance[np.ix_(own, own)], theta) if len(own) else 0.0
-    return units
 
 
 def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> BoundedProblem:

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.bounded import log_loss_sum
-from churnfit.learning.calibration import earned_slopes, matched_intercept
+from churnfit.learning.calibration import best_calibration, earned_slopes, matched_intercept
 from churnfit.learning.codes import learn_bins
 from churnfit.learning.evidence import measures_with_evidence
-from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
+from churnfit.learning.folds import FEW_CHURNED, HELD_BY_NONE, Cohort, folds
 from churnfit.learning.joint import Curves, refit
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
@@ -33,7 +33,6 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _PAIR_PRICE = 4.0  # log-likelihood units of unseen rows that a pair must gain: it is a table to read
 _TRUSTS = (0.0, 1.0, 4.0)  # rows of the prior card per row of the cohort
-_ENOUGH_CHURNED = 300  # churned accounts from which no cohort was seen to lean on a prior card
 _SHRINKAGES = (0.1, 0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
 
 
@@ -71,14 +70,15 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     path = sorted(settings.penalties, reverse=True)
     binning = learn_bins(cohort.frame, cohort.weight)
     bins = binning.encode(cohort.frame)
-    fold = folds(cohort, settings.folds, settings.random_state)
+    dealt = folds(cohort, settings.folds, settings.random_state)
+    fold = dealt.of_row
     parts = {
         k: coded_rows(binning, bins, cohort, (fold != k) | (fold == HELD_BY_NONE)) for k in np.unique(fold).tolist()
     }
     trusts = _TRUSTS if _leans(cohort) else (0.0,)
     tried = {k: _tried(part, trusts, path, settings) for k, part in parts.items()}
     choices = list(next(iter(tried.values())))
-    held = _HeldOut(cohort=cohort, bins=bins, fold=fold)
+    held = _HeldOut(cohort=cohort, bins=bins, fold=fold, in_time=dealt.in_time)
     loss = {choice: held.loss({k: tried[k][choice] for k in parts}) for choice in choices}
     best = min(choices, key=lambda choice: (round(loss[choice], 6), *(-setting for setting in choice)))
     path, penalty = [step for step in path if step >= best[0]], best[0] * best[1]
@@ -90,15 +90,18 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     found = Grown.plain(whole, refit(design, whole.churned, whole.weight, penalty))
     if settings.pairs:
         steps = {k: grown(one, path, penalty, settings, most=settings.pairs) for k, one in by_fold.items()}
-        most = _paying_pairs(
-            [held.loss({k: run[min(n, len(run) - 1)] for k, run in steps.items()}) for n in range(settings.pairs + 1)]
-        )
-        by_fold = {k: run[min(most, len(run) - 1)] for k, run in steps.items()}
+        numbers = range(settings.pairs + 1)
+        most = _paying_pairs([held.calibrated_loss(_with_pairs(steps, n)) for n in numbers])
+        by_fold = _with_pairs(steps, most)
         found = grown(found, path, penalty, settings, most=most)[-1]
     found = found.only(telling, penalty)
     by_fold = {k: one.only(telling, penalty) for k, one in by_fold.items()}
     learned = _at_earned_slopes(found, held, by_fold, trust=best[2])
     return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order, penalty)
+
+
+def _with_pairs(steps: Mapping[int, list[Grown]], n_pairs: int) -> dict[int, Grown]:
+    return {k: run[min(n_pairs, len(run) - 1)] for k, run in steps.items()}
 
 
 def _paying_pairs(loss: list[float]) -> int:
@@ -138,7 +141,7 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
     in_pairs = {pair.pair.name for pair in found.pairs}
     names = [plan.name for plan in plans if plan.name not in in_pairs]
     added = held.contributions(by_fold, names)
-    if cohort.began is None:
+    if not held.in_time:
         factors = np.repeat(
             earned_slopes(added.sum(axis=1, keepdims=True), cohort.churned, cohort.weight), len(names) + 1
         )
@@ -165,14 +168,23 @@ class _HeldOut:
     cohort: Cohort
     bins: NDArray[np.int32]
     fold: NDArray[np.int64]
+    in_time: bool
 
     def loss(self, by_fold: Mapping[int, Grown]) -> float:
         """Return the log-loss of all rows, each under the curves of the fold that held it out."""
+        return log_loss_sum(self._logit(by_fold), self.cohort.churned, self.cohort.weight)
+
+    def calibrated_loss(self, by_fold: Mapping[int, Grown]) -> float:
+        """Return that log-loss once the logits are calibrated: what a bend explains needs no pair."""
+        cohort, logit = self.cohort, self._logit(by_fold)
+        return best_calibration(logit, cohort.churned, cohort.weight, fold=self.fold, groups=cohort.groups).loss
+
+    def _logit(self, by_fold: Mapping[int, Grown]) -> Floats:
         logit = np.zeros(len(self.fold))
         for k, one in by_fold.items():
             added = one.contributions(self.bins[:, self.fold == k])
             logit[self.fold == k] = added.sum(axis=0) + one.curves.intercept
-        return log_loss_sum(logit, self.cohort.churned, self.cohort.weight)
+        return logit
 
     def contributions(self, by_fold: Mapping[int, Grown], names: list[str]) -> Floats:
         """Return what curves add to the logit of rows they have not seen: `names`, then all others (n_rows, n + 1)."""
@@ -186,7 +198,7 @@ class _HeldOut:
 
 def _leans(cohort: Cohort) -> bool:
     lost = len(np.unique(cohort.groups[cohort.churned > 0]))
-    return cohort.prior_health is not None and lost < _ENOUGH_CHURNED
+    return cohort.prior_health is not None and lost < FEW_CHURNED
 
 
 def _tried(

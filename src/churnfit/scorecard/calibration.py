@@ -55,6 +55,10 @@ class Calibration:
         if any(right <= left for run in (self.said, self.observed) for left, right in pairwise(run)):
             raise ValueError("a calibration must rise")
 
+    def __bool__(self) -> bool:
+        """Whether it changes anything."""
+        return bool(self.said)
+
     def of(self, logit: Floats) -> Floats:
         """Return the calibrated churn logits (n,)."""
         if not self.said:

@@ -35,6 +35,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Band = Literal["red", "amber", "green"]
 
 SCHEMA_VERSION = 2
+_SINCE_2 = frozenset({"calibration", "pairs", "remarks"})  # written where used: cards of version 1 keep their hash
 _CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
     "graded": Graded,
     "stepped": Stepped,
@@ -291,7 +292,7 @@ class Scorecard:
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, two spaces, a final newline."""
-        document = asdict(self)
+        document = {name: value for name, value in asdict(self).items() if name not in _SINCE_2 or getattr(self, name)}
         for given, line in zip(self.measures, document["measures"], strict=True):
             line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
         return json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
