@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from churnfit.learning.bounded import log_loss_sum
-from churnfit.learning.calibration import _LEARNERS, chosen_calibration, earned_slopes, matched_intercept
+from churnfit.learning.calibration import _LEARNERS, best_calibration, earned_slopes, matched_intercept
 from churnfit.scorecard.calibration import CALIBRATIONS, Calibration
 from churnfit.scorecard.card import sigmoid
 
@@ -77,13 +77,13 @@ def judged(n, truth, seed):
 
 def chosen(said, churned, *, weight=None, n_folds=4, groups=None):
     n = len(said)
-    return chosen_calibration(
+    return best_calibration(
         said,
         churned,
         np.ones(n) if weight is None else weight,
         fold=np.arange(n) % n_folds,
         groups=np.array([f"A{i:05}" for i in range(n)] if groups is None else groups, dtype=object),
-    )
+    ).calibration
 
 
 def saturated(said):
@@ -149,9 +149,9 @@ def test_copies_of_a_row_in_one_account_are_no_more_evidence():
         ten = np.tile(np.arange(60), 10)
         fold = np.arange(60) % 4
         for found, names in ((picked[0], np.array(account)[ten]), (picked[1], [f"B{i:03}" for i in range(600)])):
-            calibration = chosen_calibration(
+            calibration = best_calibration(
                 said[ten], churned[ten], np.ones(600), fold=fold[ten], groups=np.array(names, dtype=object)
-            )
+            ).calibration
             found.append(calibration.method != "none")
     assert sum(picked[0]) < sum(picked[1])
 

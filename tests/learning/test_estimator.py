@@ -28,10 +28,15 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICK = {"penalties": (2.0,), "folds": 2}
 
 
-@parametrize_with_checks([ScorecardClassifier(min_accounts=0, min_churned=0)])
+@parametrize_with_checks(
+    [ScorecardClassifier(min_accounts=0, min_churned=0)],
+    expected_failed_checks=lambda _: {
+        "check_sample_weight_equivalence_on_dense_data": "a repeated row is one more account to deal into folds"
+    },
+)
 @pytest.mark.filterwarnings("ignore:Skipping check_array_api_input")
 def test_scikit_learn_s_contract(estimator, check):
-    """Every check of scikit-learn passes, without exception."""
+    """Every check of scikit-learn passes, but that cross-validation cannot tell a repeated row from another account."""
     check(estimator)
 
 

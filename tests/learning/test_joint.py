@@ -1,11 +1,11 @@
-"""The joint refit: heights, states and worth, by hand."""
+"""The joint refit: heights and states, by hand."""
 
 import numpy as np
 import pytest
 
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
-from churnfit.learning.joint import Curves, make_design, refit, worth
+from churnfit.learning.joint import Curves, make_design, refit
 
 GRADED = CurvePlan(
     name="x", graded=True, places=(0.0, 2.0, 4.0), start=(0.0, 1.0, 0.0), signs=(1, -1), states=("never",)
@@ -124,37 +124,12 @@ def test_a_card_of_no_measures_is_the_base_rate():
 
 
 def test_squares_of_many_rows_are_estimated_from_some_and_the_minimum_is_the_same():
-    """Of 60,000 rows every third is summed over; the flag's exact rates, 1 in 10 and 1 in 2, come back all the same."""
+    """Of 60,000 rows a sixth is summed over; the flag's exact rates, 1 in 10 and 1 in 2, come back all the same."""
     codes, churned = even_rows(60_000)
     design = design_of((STEP,), (FLAG,), codes[1:])
     matrix, amounts = written_down(design), np.random.default_rng(1).uniform(0.5, 1.5, 60_000)
     exact = matrix.T @ (matrix * amounts[:, np.newaxis])
-    assert design.gram(amounts) == pytest.approx(exact, rel=0.02)
+    assert design.gram(amounts) == pytest.approx(exact, rel=0.05)
     assert not np.array_equal(design.gram(amounts), exact)
     curves = refit(design, churned, np.ones(60_000), 0.0)
     assert curves.heights(0)[0][1] == pytest.approx(np.log(9.0), abs=1e-4)
-
-
-def test_worth_tells_a_deciding_measure_from_an_idle_one():
-    """The flag is worth tens of log-likelihood units, x next to none; a held coefficient is worth nothing."""
-    codes, churned = even_rows()
-    weight = np.ones(400)
-    design = design_of((GRADED, STEP), (X, FLAG), codes)
-    idle, deciding = worth(refit(design, churned, weight, 0.01), churned, weight, 0.01)
-    assert deciding > 20
-    assert idle < 4
-    assert worth(refit(design, churned, weight, 1e6), churned, weight, 1e6)[1] == 0.0
-
-
-def test_worth_is_the_loss_of_dropping_the_measure():
-    """To second order: within a third of the likelihood it gains over the base rate."""
-    codes, churned = even_rows()
-    weight = np.ones(400)
-    units = worth(refit(design_of((STEP,), (FLAG,), codes[1:]), churned, weight, 1e-6), churned, weight, 1e-6)[0]
-
-    def entropy(p):
-        return -(p * np.log(p) + (1 - p) * np.log(1 - p))
-
-    split = sum((codes[1] == f).sum() * entropy(churned[codes[1] == f].mean()) for f in (0, 1))
-    gained = len(churned) * entropy(churned.mean()) - split
-    assert units == pytest.approx(gained, rel=0.34)

@@ -13,9 +13,9 @@ def lines_between(x, chosen):
     return np.column_stack([np.interp(x, x[chosen], unit) for unit in np.eye(len(chosen))])
 
 
-def chosen_for(y, *, weight=10.0, turn=None, size=5, gain=0.5):
+def chosen_for(y, *, weight=10.0, turn=None, size=5):
     x, turn = np.arange(float(len(y))), len(y) - 1 if turn is None else turn
-    return choose_knots(x, np.array(y, dtype=float), np.full(len(y), weight), turn, size, gain).tolist()
+    return choose_knots(x, np.array(y, dtype=float), np.full(len(y), weight), turn, size).tolist()
 
 
 def test_two_knots_are_the_regression_line():
@@ -75,11 +75,19 @@ def test_the_gain_is_half_the_squared_error_in_likelihood_units():
     """Flat but for the middle of five, 1 higher: a line (at 0.2) leaves 0.8 of squared error.
 
     By symmetry three knots have heights a, b, a and the error 2a² + ½(a + b)² + (b − 1)², least where 5a + b = 0 and
-    a + 3b = 2: b = 5/7, a = −1/7, error 2/49 + 8/49 + 4/49 = 2/7. So the knot gains ½ · (4/5 − 2/7) = 9/35.
+    a + 3b = 2: b = 5/7, a = −1/7, error 2/49 + 8/49 + 4/49 = 2/7. So the knot gains ½ · (4/5 − 2/7) = 9/35 for each unit
+    of evidence in a bin, and the ½ it must gain is reached at 35/18.
     """
     y = [0.0, 0.0, 1.0, 0.0, 0.0]
-    assert chosen_for(y, weight=1.0, size=3, gain=9 / 35 - 1e-6) == [0, 2, 4]
-    assert chosen_for(y, weight=1.0, size=3, gain=9 / 35 + 1e-6) == [0, 4]
+    assert chosen_for(y, weight=35 / 18 + 1e-6, size=3) == [0, 2, 4]
+    assert chosen_for(y, weight=35 / 18 - 1e-6, size=3) == [0, 4]
+
+
+def test_a_sixth_knot_must_gain_ten_times_as_much():
+    """A curve that never stops bending: some evidence in each bin pays for five knots, a lot for seven."""
+    bending = np.sqrt(np.arange(31.0))
+    assert len(chosen_for(bending, weight=100.0, size=7)) == 5
+    assert len(chosen_for(bending, weight=10_000.0, size=7)) == 7
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])

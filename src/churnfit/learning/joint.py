@@ -87,21 +87,24 @@ class Design:
         return np.append(_joined(parts), residual.sum())
 
     def gram(self, curvature: Floats) -> Floats:
-        """Return the weighted squares of the columns, estimated from at most `_CURVATURE_ROWS` evenly chosen rows."""
-        chosen = curvature[:: self._stride]
+        """Return the weighted squares of the columns, estimated from at most `_CURVATURE_ROWS` rows."""
+        chosen = curvature[self._chosen]
         scale = curvature.sum() / max(chosen.sum(), 1e-300)
         weighted = self._some_rows * (scale * chosen)[:, np.newaxis]
         product: Floats = weighted.T @ self._some_rows
         return product
 
     @cached_property
-    def _stride(self) -> int:
+    def _chosen(self) -> NDArray[np.intp]:
         n_rows: int = self.codes.shape[1]
-        return max(1, n_rows // _CURVATURE_ROWS)
+        if n_rows <= _CURVATURE_ROWS:
+            return np.arange(n_rows)
+        drawn = np.random.default_rng(0).permutation(n_rows)[:_CURVATURE_ROWS]  # every tenth may all be Mondays
+        return np.sort(drawn)
 
     @cached_property
     def _some_rows(self) -> Floats:
-        some = self.codes[:, :: self._stride]
+        some = self.codes[:, self._chosen]
         return np.column_stack(
             [*(table[row] for table, row in zip(self.steps, some, strict=True)), np.ones(some.shape[1])]
         )

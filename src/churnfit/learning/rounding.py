@@ -21,6 +21,8 @@ from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped
 __all__ = ["card_lines", "segment_offsets", "whole_weights"]
 
 Floats: TypeAlias = NDArray[np.float64]
+_FAINT = 1.0  # points
+
 ShapeName = Literal["rising", "falling", "peak", "valley", "categories"]
 
 
@@ -81,7 +83,7 @@ def card_lines(curves: Curves, *, segment_column: str | None = None) -> tuple[tu
 def _line(plan: CurvePlan, heights: Floats, states: Floats, *, weight: int) -> CardMeasure:
     riskiest = max(heights.max(), states.max(initial=-np.inf))
     safest = min(heights.min(), states.min(initial=np.inf))
-    points = np.round(weight * (riskiest - heights) / (riskiest - safest))
+    points = _without_faint_turn(np.round(weight * (riskiest - heights) / (riskiest - safest)), plan)
     state_points = np.round(weight * (riskiest - states) / (riskiest - safest))
     return CardMeasure(
         name=plan.name,
@@ -92,6 +94,20 @@ def _line(plan: CurvePlan, heights: Floats, states: Floats, *, weight: int) -> C
         whole=plan.whole,
         missing=tuple((state, float(p)) for state, p in zip(plan.states, state_points, strict=True)),
     )
+
+
+def _without_faint_turn(points: Floats, plan: CurvePlan) -> Floats:
+    """Return the points, flat on a side of the turn that is worth no more than one point: nobody acts on that."""
+    if plan.levels:
+        return points
+    steps = np.diff(points)
+    up, down = steps.clip(min=0).sum(), -steps.clip(max=0).sum()
+    if min(up, down) in (0.0, up + down) or min(up, down) > _FAINT:
+        return points
+    peak = steps[np.flatnonzero(steps)[0]] > 0
+    flatten = np.maximum.accumulate if peak else np.minimum.accumulate  # the weight and the 0 points stay
+    flat: Floats = flatten(points) if (up > down) == peak else flatten(points[::-1])[::-1]
+    return flat
 
 
 def _curve(plan: CurvePlan, points: Sequence[float]) -> Curve:
