@@ -22,8 +22,10 @@ from sklearn.utils.validation import (
 from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import chosen_calibration, matched_intercept
+from churnfit.learning.certificates import certified
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.folds import Cohort
+from churnfit.learning.merging import merged_curves
 from churnfit.learning.penalties import Settings
 from churnfit.learning.refusals import (
     refuse_bad_weights,
@@ -32,6 +34,7 @@ from churnfit.learning.refusals import (
     refuse_too_few,
     refuse_unknown_settings,
 )
+from churnfit.learning.resampling import resampled_curves
 from churnfit.learning.rounding import card_lines, segment_offsets
 from churnfit.learning.selection import learn_curves
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
@@ -64,8 +67,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         What the label means; written on the card.
     churned_class : object, optional
         The label that means churned; absent, the one that sorts last (1 of 0 and 1; beware of "churned", "stayed").
+    certify : int, default=200
+        Resamples behind the card's intervals and its merged levels; 0: none of both. They cost about 1 CPU second for
+        1,000 rows of 6 measures and 10 for 100,000 rows of 12, one to five times the learning itself.
     random_state : int, default=0
-        Deals the folds.
+        Deals the folds and draws the resamples.
 
     Attributes
     ----------
@@ -101,6 +107,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         segment_column: str | None = None,
         horizon_days: int = 90,
         churned_class: object = None,
+        certify: int = 200,
         random_state: int = 0,
     ) -> None:
         self.shapes = shapes
@@ -113,6 +120,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.segment_column = segment_column
         self.horizon_days = horizon_days
         self.churned_class = churned_class
+        self.certify = certify
         self.random_state = random_state
 
     def fit(
@@ -165,11 +173,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         calibration = chosen_calibration(
             learned.logit, churned[used], cohort.weight, fold=learned.fold, groups=cohort.groups
         )
-        lines, logits_per_point = card_lines(learned.curves, segment_column=self.segment_column)
-        offsets = segment_offsets(learned.curves, self.segment_column)
+        curves, resampled = learned.curves, None
+        if self.certify and learned.measures:
+            resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
+            curves = merged_curves(learned, resampled, cohort)
+        lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
+        offsets = segment_offsets(curves, self.segment_column)
         card = self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets)
         card = _levelled(card, cohort, self._segment_column(cohort.frame))
         card = replace(card, calibration=calibration)
+        card = certified(card, resampled, cohort) if resampled else card
         self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
         self.out_of_fold_probability_[used] = sigmoid(calibration.of(learned.logit))

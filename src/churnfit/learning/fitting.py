@@ -50,6 +50,7 @@ def learn_card(training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: 
         folds=spec.learning.folds,
         segment_column="segment" if segmented else None,
         horizon_days=spec.cohort.horizon_days,
+        certify=spec.learning.certify,
         random_state=spec.learning.random_state,
     )
     dated = spec.evaluation.method == "out_of_time"

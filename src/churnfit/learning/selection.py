@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from churnfit.learning.binned import sum_tables
 from churnfit.learning.bounded import log_loss_sum
 from churnfit.learning.calibration import earned_slopes, matched_intercept
-from churnfit.learning.codes import Coded, learn_bins
+from churnfit.learning.codes import Coded, MeasureBins, learn_bins
 from churnfit.learning.curves import CurvePlan
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
@@ -42,11 +42,21 @@ class Learned:
         Out-of-fold churn logits, matched to the base rate.
     fold : ndarray of shape (n_rows,)
         The fold that held each row out.
+    measures : tuple of MeasureBins
+        The fine bins behind each curve.
+    penalty, shrinkage : float
+        The fine fit's price on movement, and the refit's as a share of it.
+    factors : ndarray of shape (n_curves,)
+        The slope each curve earned; it is already in `curves`.
     """
 
     curves: Curves
     logit: Floats
     fold: NDArray[np.int64]
+    measures: tuple[MeasureBins, ...]
+    penalty: float
+    shrinkage: float
+    factors: Floats
 
 
 def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
@@ -88,6 +98,10 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
         curves=curves.shrunk(dict(zip(names, factors.tolist(), strict=True))),
         logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
         fold=fold,
+        measures=tuple(whole.coded.measures[j] for j in _places(curves.plans, whole.coded)),
+        penalty=best[0],
+        shrinkage=best[1],
+        factors=factors,
     )
 
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from churnfit.errors import DataError, IntegrityError
 from churnfit.scorecard.calibration import Calibration
+from churnfit.scorecard.certificate import Certificate, certificate_from
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
@@ -56,7 +57,7 @@ class CardMeasure:
 
     `missing` gives points for each state seen in training; `expected_points` is the mean over the reference cohort,
     from which reasons are measured and which stands in for values and states never seen. `whole` says that
-    all values seen were whole numbers.
+    all values seen were whole numbers; `certificate` how sure the line is.
     """
 
     name: str
@@ -69,6 +70,7 @@ class CardMeasure:
     expected_points: float
     whole: bool = False
     actionable: bool = True
+    certificate: Certificate | None = None
 
     @property
     def weight(self) -> float:
@@ -269,6 +271,8 @@ class Scorecard:
         document = asdict(self)
         for given, line in zip(self.measures, document["measures"], strict=True):
             line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
+            if given.certificate is None:  # cards from before there were certificates keep their hash
+                del line["certificate"]
         return json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -305,8 +309,9 @@ class Scorecard:
         for line in document.pop("measures"):
             curve = line.pop("curve")
             form = _CURVES[curve.pop("form")]
-            missing = _pairs(line.pop("missing"))
-            lines.append(CardMeasure(curve=form(**{k: tuple(v) for k, v in curve.items()}), missing=missing, **line))
+            read = form(**{k: tuple(v) for k, v in curve.items()})
+            missing, certificate = _pairs(line.pop("missing")), certificate_from(line.pop("certificate", None))
+            lines.append(CardMeasure(curve=read, missing=missing, certificate=certificate, **line))
         return cls(
             measures=tuple(lines),
             bands=BandCuts(**document.pop("bands")),

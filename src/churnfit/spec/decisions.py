@@ -90,12 +90,16 @@ class Queue(Strict):
 
 
 class Learning(Strict):
-    """How the card is learned. More `max_knots`: finer points, harder to say aloud."""
+    """How the card is learned. More `max_knots`: finer points, harder to say aloud.
+
+    `certify` is the number of resamples behind the intervals of weights, points and thresholds (0: none).
+    """
 
     max_knots: Annotated[int, Field(ge=2, le=9)] = 5
     max_levels: Annotated[int, Field(ge=2, le=20)] = 8
     folds: Annotated[int, Field(ge=2, le=20)] = 4
     penalties: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
+    certify: Annotated[int, Field(ge=0, le=2000)] = 200
     random_state: int = 7
 
 
