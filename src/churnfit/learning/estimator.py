@@ -307,6 +307,8 @@ def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
 
 
 def _accounts(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
-    named = np.arange(n_rows) if groups is None else np.asarray(groups)
+    if groups is None:  # sorted by name they keep their order, whichever of them are used
+        return np.char.zfill(np.arange(n_rows).astype(str), 12).astype(object)
+    named = np.asarray(groups)
     check_consistent_length(named, np.empty(n_rows))
     return named.astype(str).astype(object)
