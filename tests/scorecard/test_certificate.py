@@ -57,7 +57,7 @@ def test_a_grade_needs_both_a_kept_curve_and_a_narrow_weight(kept, width, grade)
 def test_the_card_in_text_shows_intervals_churned_accounts_and_grades():
     """Only lines with a certificate have them."""
     rows = to_text(CERTIFIED).splitlines()[-4:]
-    assert rows[0].split() == ["measure", "weight", "churned", "behind", "stability", "points", "green"]
+    assert rows[0].split() == ["measure", "weight", "churned", "stability", "points", "green"]
     assert rows[1].split()[:6] == ["Logins", "50", "(38", "to", "61)", "20"]
     assert "fair" in rows[1]
     assert "fair" not in rows[2]

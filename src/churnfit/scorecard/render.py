@@ -14,7 +14,7 @@ from churnfit.scorecard.words import STATE_WORDS, healthy_words, number_words
 __all__ = ["card_rows", "points_words", "sureness_rows", "threshold_words", "to_markdown", "to_text"]
 
 _HEADINGS = ("measure", "weight", "points", "red", "amber", "green")
-_SURENESS = ("churned behind", "stability")
+_SURENESS = ("churned", "stability")
 _GRADES = (
     "In brackets 90 % intervals, from resamples of whole accounts. *firm*: at least 95 % of the resamples keep",
     "the measure's curve, and its weight is known to about a third; *fair*: at least 80 %, and to about two thirds;",
