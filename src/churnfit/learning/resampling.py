@@ -31,6 +31,7 @@ __all__ = ["Resampled", "resampled_curves"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _BLOCK = 40_000  # accounts: blocks of 10,000 choose other knots than 100,000 do, which doubled the intervals
+_FEWEST = 200  # churned accounts in a block
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,15 +83,20 @@ class _Rows:
     account: NDArray[np.intp]
 
 
-def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_resamples: int) -> Resampled:
-    """Return the curves of `n_resamples` resamples of the accounts of `cohort`, drawn by ``settings.random_state``."""
+def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_resamples: int) -> Resampled | None:
+    """Return the curves of `n_resamples` resamples of the accounts of `cohort`, drawn by ``settings.random_state``.
+
+    None where there is nothing to draw: no resamples wanted, or no measure with evidence.
+    """
+    if not n_resamples or not learned.measures:
+        return None
     rng = np.random.default_rng(settings.random_state)
     refits = _Refits(learned, settings)
     codes = learned.curves.design.codes
     account = np.unique(cohort.groups, return_inverse=True)[1]
     n_accounts = int(account.max()) + 1
-    n_blocks = -(-n_accounts // _BLOCK)
-    block_of = rng.permutation(n_accounts) % n_blocks
+    block_of = _blocks(account, cohort.churned, rng)
+    n_blocks = int(block_of.max()) + 1
     drawn, centres = [], []
     for block in range(n_blocks):
         inside = np.flatnonzero(block_of == block)
@@ -116,6 +122,17 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
         mass=pull_to_bins(codes, cohort.weight, refits.width),
         block_of=np.repeat(np.arange(n_blocks), [len(range(k, n_resamples, n_blocks)) for k in range(n_blocks)]),
     )
+
+
+def _blocks(account: NDArray[np.intp], churned: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the block of each account (n_accounts,), churned ones dealt out evenly."""
+    lost = np.zeros(int(account.max()) + 1, dtype=bool)
+    lost[account[churned > 0]] = True
+    n_blocks = max(1, min(-(-len(lost) // _BLOCK), int(lost.sum()) // _FEWEST))
+    shuffled = rng.permutation(len(lost))
+    block_of = np.empty(len(lost), dtype=np.int64)
+    block_of[shuffled[np.argsort(~lost[shuffled], kind="stable")]] = np.arange(len(lost)) % n_blocks
+    return block_of
 
 
 def _drawn_weight(rows: _Rows, n_accounts: int, rng: np.random.Generator) -> Floats:
