@@ -77,6 +77,8 @@ class MeasureBins:
         Why values are missing; their bins follow the value bins.
     whole : bool
         All values seen were whole numbers.
+    in_order : bool
+        The levels stand in the order that the fit must keep.
     """
 
     name: str
@@ -86,6 +88,7 @@ class MeasureBins:
     levels: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
     whole: bool = False
+    in_order: bool = False
 
     @property
     def n_bins(self) -> int:
@@ -239,7 +242,7 @@ def ordered_by_risk(binning: Binning, bins: NDArray[np.int32], churned: Floats, 
     for measure, row in zip(binning.measures, bins, strict=True):
         places = np.arange(measure.n_bins)
         fallback = 0
-        if measure.levels:
+        if measure.levels and not measure.in_order:
             own = (row >= 0) & (row < measure.n_bins)
             rows = np.bincount(row[own], weights=weight[own], minlength=measure.n_bins)
             lost = np.bincount(row[own], weights=(weight * churned)[own], minlength=measure.n_bins)

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     column_or_1d,
@@ -22,16 +21,19 @@ from sklearn.utils.validation import (
 from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import best_calibration, matched_intercept
+from churnfit.learning.certificates import certified
 from churnfit.learning.codes import measure_names, normalised
-from churnfit.learning.folds import Cohort
+from churnfit.learning.folds import Cohort, account_names
+from churnfit.learning.merging import merged_curves
 from churnfit.learning.penalties import GroupOrder, Settings
 from churnfit.learning.refusals import (
-    refuse_bad_weights,
+    checked_weights,
     refuse_endless,
     refuse_one_class,
     refuse_too_few,
     refuse_unknown_settings,
 )
+from churnfit.learning.resampling import resampled_curves
 from churnfit.learning.rounding import card_lines, segment_offsets
 from churnfit.learning.selection import learn_curves
 from churnfit.scorecard.calibration import Calibration
@@ -72,8 +74,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         What the label means; written on the card.
     churned_class : object, optional
         The label that means churned; absent, the one that sorts last (1 of 0 and 1; beware of "churned", "stayed").
+    certify : int, default=200
+        Resamples behind the card's intervals and its merged levels; 0: neither. 200 cost about 1 CPU second for 1,000
+        rows with 6 measures on the card, and 14 for 100,000 with 12.
     random_state : int, default=0
-        Deals the folds.
+        Deals the folds and draws the resamples.
 
     Attributes
     ----------
@@ -112,6 +117,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         segment_column: str | None = None,
         horizon_days: int = 90,
         churned_class: object = None,
+        certify: int = 200,
         random_state: int = 0,
     ) -> None:
         self.shapes = shapes
@@ -127,6 +133,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.segment_column = segment_column
         self.horizon_days = horizon_days
         self.churned_class = churned_class
+        self.certify = certify
         self.random_state = random_state
 
     def fit(
@@ -170,8 +177,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cohort = Cohort(
             frame=frame,
             churned=churned,
-            weight=_weights(sample_weight, frame),
-            groups=_accounts(groups, len(frame)),
+            weight=checked_weights(sample_weight, frame),
+            groups=account_names(groups, len(frame)),
             began=None if began is None else np.asarray(began, dtype="datetime64[us]"),
             prior_health=None if prior_health is None else np.asarray(prior_health, dtype=np.float64),
         )
@@ -183,15 +190,20 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         calibration = best_calibration(
             learned.logit, cohort.churned, cohort.weight, fold=learned.fold, groups=cohort.groups
         ).calibration
-        lines, logits_per_point = card_lines(learned.curves, segment_column=self.segment_column)
-        offsets = segment_offsets(learned.curves, self.segment_column)
+        resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
+        curves = merged_curves(learned, resampled, cohort) if resampled else learned.curves
+        lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
+        offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}
         card = replace(
             self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets),
             pairs=tuple(pair for pair in learned.pairs if pair.name in names),
             remarks=learned.remarks,
+            calibration=calibration,
         )
-        card = _levelled(replace(card, calibration=calibration), cohort, self._segment_column(cohort.frame))
+        card = _levelled(card, cohort, self._segment_column(cohort.frame))
+        if resampled:
+            card = certified(card, resampled, replace(cohort, frame=card.with_pairs(cohort.frame)))
         self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
         self.out_of_fold_probability_[used] = sigmoid(calibration.of(learned.logit))
@@ -311,18 +323,3 @@ def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Sc
     raw = replace(card, calibration=Calibration()).churn_logit(card.health(cohort.frame), segments)
     level = matched_intercept(raw, cohort.churned, cohort.weight, calibration=card.calibration)
     return replace(card, intercept=level)
-
-
-def _weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> Floats:
-    if sample_weight is not None:
-        refuse_bad_weights(np.asarray(sample_weight, dtype=np.float64))
-    weight: Floats = _check_sample_weight(sample_weight, frame, dtype=np.float64)
-    return weight
-
-
-def _accounts(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
-    if groups is None:  # names in the order of rows: rows of weight 0 do not change the order of the others
-        return np.array([f"{row:012}" for row in range(n_rows)], dtype=object)
-    named = np.asarray(groups)
-    check_consistent_length(named, np.empty(n_rows))
-    return named.astype(str).astype(object)

@@ -60,6 +60,7 @@ def learn_card(
         heaviest_group=spec.learning.heaviest_group,
         segment_column="segment" if segmented else None,
         horizon_days=spec.cohort.horizon_days,
+        certify=spec.learning.certify,
         random_state=spec.learning.random_state,
     )
     dated = spec.evaluation.method == "out_of_time"

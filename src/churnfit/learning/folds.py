@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_consistent_length
 
-__all__ = ["FEW_CHURNED", "HELD_BY_NONE", "Cohort", "Folds", "dealt_to_others", "folds"]
+__all__ = ["FEW_CHURNED", "HELD_BY_NONE", "Cohort", "Folds", "account_names", "dealt_to_others", "folds"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -47,6 +48,15 @@ class Cohort:
             began=None if self.began is None else self.began[rows],
             prior_health=None if self.prior_health is None else self.prior_health[rows],
         )
+
+
+def account_names(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
+    """Return the account of each row as text (n_rows,); without `groups` each row is its own."""
+    if groups is None:  # sorted by name they keep their order, whichever of them are used
+        return np.char.zfill(np.arange(n_rows).astype(str), 12).astype(object)
+    named = np.asarray(groups)
+    check_consistent_length(named, np.empty(n_rows))
+    return named.astype(str).astype(object)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,7 +10,7 @@ stands at the middle of its fine bin, so A is never written down: it is a small 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -22,7 +22,7 @@ from churnfit.learning.bounded import BoundedProblem, fit_bounded
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 
-__all__ = ["Curves", "Design", "make_design", "refit", "refit_problem"]
+__all__ = ["Curves", "Design", "Prices", "make_design", "refit", "refit_problem"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
@@ -173,6 +173,18 @@ def make_design(plans: Sequence[CurvePlan], measures: Sequence[MeasureBins], cod
         steps.append(np.vstack([values, states]))
         means.append(mean)
     return Design(plans=tuple(plans), steps=tuple(steps), codes=codes, mean_increments=tuple(means))
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What movement costs, in log-likelihood units per logit: `usual`, but for the measures in `special`."""
+
+    usual: float
+    special: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, design: Design) -> Floats:
+        """Return the price of each plan (n_plans,)."""
+        return np.array([self.special.get(plan.name, self.usual) for plan in design.plans], dtype=np.float64)
 
 
 def refit(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> Curves:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from churnfit.learning.joint import Curves
+from churnfit.learning.joint import Curves, Prices
 from churnfit.learning.pairs import Grown
 from churnfit.learning.penalties import GroupOrder
 
@@ -34,20 +34,19 @@ def lead(order: GroupOrder, curves: Curves, factors: Mapping[str, float]) -> flo
     return (totals[order.heaviest] - max(others, default=0.0)) / max(sum(totals.values()), 1e-12)
 
 
-def order_prices(
-    found: Grown, order: GroupOrder, penalty: float, factors: Mapping[str, float]
-) -> dict[str, float] | None:
-    """Return the price of each measure's movement under which the order holds; None where no price brings it about."""
+def order_prices(found: Grown, order: GroupOrder, penalty: float, factors: Mapping[str, float]) -> Prices | None:
+    """Return the prices under which the order holds, `penalty` the usual one; None where none bring it about."""
 
-    def prices(price: float) -> dict[str, float]:
-        return {
-            plan.name: penalty + (-price if order.group_of.get(plan.name) == order.heaviest else price)
+    def prices(price: float) -> Prices:
+        special = {
+            plan.name: penalty + (-price if order.group_of[plan.name] == order.heaviest else price)
             for plan in found.curves.plans
             if plan.name in order.group_of
         }
+        return Prices(penalty, special)
 
     def holds(price: float) -> bool:
-        return lead(order, found.at(prices(price), penalty).curves, factors) >= AHEAD
+        return lead(order, found.at(prices(price)).curves, factors) >= AHEAD
 
     low, high = 0.0, 1.0
     while not holds(high):

@@ -11,7 +11,7 @@ Lou, Caruana, Gehrke and Hooker (2013), "Accurate intelligible models with pairw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TypeAlias
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from churnfit.learning.binned import sum_tables
 from churnfit.learning.codes import Coded, MeasureBins
 from churnfit.learning.curves import sayable
-from churnfit.learning.joint import Curves, refit
+from churnfit.learning.joint import Curves, Prices, refit
 from churnfit.learning.penalties import CodedRows, Settings, designs
 from churnfit.scorecard.card import sigmoid
 from churnfit.scorecard.pairs import NO_DATA, Cells, Pair, cell_words
@@ -89,10 +89,10 @@ class Grown:
         design = self.curves.design.only(kept)
         return replace(self, curves=refit(design, self.rows.churned, self.rows.weight, penalty))
 
-    def at(self, prices: Mapping[str, float], penalty: float) -> Grown:
-        """Return the refit in which the movement of each measure costs its price, of others `penalty`."""
-        by_plan = np.array([prices.get(plan.name, penalty) for plan in self.curves.plans])
-        return replace(self, curves=refit(self.curves.design, self.rows.churned, self.rows.weight, by_plan))
+    def at(self, prices: Prices) -> Grown:
+        """Return the refit at other prices."""
+        design = self.curves.design
+        return replace(self, curves=refit(design, self.rows.churned, self.rows.weight, prices.of(design)))
 
     def _places(self) -> list[int]:
         place = {measure.name: j for j, measure in enumerate(self.rows.coded.measures)}
@@ -122,7 +122,9 @@ def grown(start: Grown, path: Sequence[float], penalty: float, settings: Setting
 
 def _with_pair(coded: Coded, pair: PairBins) -> Coded:
     n_levels = len(pair.levels)
-    measure = MeasureBins(name=pair.pair.name, numeric=False, cuts=np.empty(0), middles=np.empty(0), levels=pair.levels)
+    measure = MeasureBins(
+        name=pair.pair.name, numeric=False, in_order=True, cuts=np.empty(0), middles=np.empty(0), levels=pair.levels
+    )
     as_it_is = np.append(np.arange(n_levels), 0).astype(np.int32)
     return Coded(
         measures=(*coded.measures, measure),

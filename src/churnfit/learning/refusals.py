@@ -6,18 +6,32 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import _check_sample_weight
 
 from churnfit.errors import DataError, SpecError, count_and_examples
 from churnfit.learning.folds import Cohort
 from churnfit.learning.penalties import SHAPES
 from churnfit.spec import nearest
 
-__all__ = ["refuse_bad_weights", "refuse_endless", "refuse_one_class", "refuse_too_few", "refuse_unknown_settings"]
+__all__ = ["checked_weights", "refuse_endless", "refuse_one_class", "refuse_too_few", "refuse_unknown_settings"]
 
 
-def refuse_bad_weights(weight: NDArray[np.float64]) -> None:
-    """Raise CF112 when a weight is negative, infinite or missing."""
+def checked_weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Return the weight of each row of `frame` (n_rows,), 1 unless given.
+
+    Raises
+    ------
+    DataError
+        CF112 when a weight is negative, infinite or missing.
+    """
+    if sample_weight is not None:
+        _refuse_bad_weights(np.asarray(sample_weight, dtype=np.float64))
+    weight: NDArray[np.float64] = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    return weight
+
+
+def _refuse_bad_weights(weight: NDArray[np.float64]) -> None:
     bad = weight[~np.isfinite(weight) | (weight < 0)]
     if len(bad):
         raise DataError(

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from churnfit.learning.bounded import log_loss_sum
 from churnfit.learning.calibration import best_calibration, earned_slopes, matched_intercept
-from churnfit.learning.codes import learn_bins
+from churnfit.learning.codes import MeasureBins, learn_bins
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import FEW_CHURNED, HELD_BY_NONE, Cohort, folds
-from churnfit.learning.joint import Curves, refit
+from churnfit.learning.joint import Curves, Design, Prices, refit
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
 from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, coded_rows, designs
@@ -54,6 +54,12 @@ class Learned:
         Out-of-fold churn logits, matched to the base rate.
     fold : ndarray of shape (n_rows,)
         The fold that held each row out.
+    measures : tuple of MeasureBins
+        The fine bins behind each curve.
+    penalty, shrinkage : float
+        The fine fit's price on movement, and the refit's as a share of it.
+    factors : ndarray of shape (n_curves,)
+        The slope each curve earned; it is already in `curves`.
     """
 
     curves: Curves
@@ -63,6 +69,20 @@ class Learned:
     pairs: tuple[Pair, ...]
     logit: Floats
     fold: NDArray[np.int64]
+    rows: CodedRows
+    path: tuple[float, ...]
+    prices: Prices
+
+    @property
+    def measures(self) -> tuple[MeasureBins, ...]:
+        """The bins of the measure behind each curve."""
+        by_name = {measure.name: measure for measure in self.rows.coded.measures}
+        return tuple(by_name[plan.name] for plan in self.curves.plans)
+
+    def again(self, design: Design, rows: CodedRows) -> Curves:
+        """Return the curves of another `design`, refitted on its `rows` at the prices and slopes of these."""
+        curves = refit(design, rows.churned, rows.weight, self.prices.of(design))
+        return curves.shrunk({plan.name: self.factors.get(plan.name, 1.0) for plan in design.plans})
 
 
 def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
@@ -96,8 +116,8 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
         found = grown(found, path, penalty, settings, most=most)[-1]
     found = found.only(telling, penalty)
     by_fold = {k: one.only(telling, penalty) for k, one in by_fold.items()}
-    learned = _at_earned_slopes(found, held, by_fold, trust=best[2])
-    return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order, penalty)
+    learned = _at_earned_slopes(found, held, by_fold, _Terms(path=tuple(path), prices=Prices(penalty), trust=best[2]))
+    return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order)
 
 
 def _with_pairs(steps: Mapping[int, list[Grown]], n_pairs: int) -> dict[int, Grown]:
@@ -110,18 +130,17 @@ def _paying_pairs(loss: list[float]) -> int:
 
 
 def _in_order(
-    learned: Learned, found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], order: GroupOrder, penalty: float
+    learned: Learned, found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], order: GroupOrder
 ) -> Learned:
     """Return the curves under which the wanted group is the heaviest, and what that costs on unseen rows."""
     if lead(order, learned.curves, {}) >= AHEAD:
         return replace(learned, remarks=(*learned.remarks, f"Group '{order.heaviest}' is the heaviest by itself."))
-    prices = order_prices(found, order, penalty, learned.factors)
+    prices = order_prices(found, order, learned.prices.usual, learned.factors)
     if prices is None:
         said = f"Group '{order.heaviest}' cannot be made the heaviest: its measures tell too little."
         return replace(learned, remarks=(*learned.remarks, said))
-    ordered = _at_earned_slopes(
-        found.at(prices, penalty), held, {k: one.at(prices, penalty) for k, one in by_fold.items()}, trust=learned.trust
-    )
+    terms = _Terms(path=learned.path, prices=prices, trust=learned.trust)
+    ordered = _at_earned_slopes(found.at(prices), held, {k: one.at(prices) for k, one in by_fold.items()}, terms)
     cost = log_loss_sum(ordered.logit, held.cohort.churned, held.cohort.weight)
     cost -= log_loss_sum(learned.logit, held.cohort.churned, held.cohort.weight)
     said = (
@@ -131,7 +150,7 @@ def _in_order(
     return replace(ordered, remarks=(*ordered.remarks, said))
 
 
-def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], *, trust: float) -> Learned:
+def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], terms: _Terms) -> Learned:
     """Return the curves, shrunk by what they earned on rows they had not seen.
 
     Where cohorts are dated, each measure by what carried over from one block of cohorts to another; accounts of the
@@ -149,16 +168,28 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
         factors = earned_slopes(added, cohort.churned, cohort.weight)
     by_name = {**dict.fromkeys(in_pairs, float(factors[-1])), **dict(zip(names, factors[:-1].tolist(), strict=True))}
     logit = added @ factors
-    leans = f"Leans on the hand-made card: {trust:g} rows of what it says for each row observed."
+    leans = f"Leans on the hand-made card: {terms.trust:g} rows of what it says for each row observed."
     return Learned(
         curves=found.curves.shrunk(by_name),
         factors=by_name,
-        trust=trust,
-        remarks=(leans,) if trust else (),
+        trust=terms.trust,
+        remarks=(leans,) if terms.trust else (),
         pairs=tuple(pair.pair for pair in found.pairs),
         logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
         fold=held.fold,
+        rows=found.rows,
+        path=terms.path,
+        prices=terms.prices,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """What was chosen: the prices of the fine fit and of the refit, and the trust in the hand-made card."""
+
+    path: tuple[float, ...]
+    prices: Prices
+    trust: float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from churnfit.errors import DataError, IntegrityError
 from churnfit.scorecard.calibration import Calibration
+from churnfit.scorecard.certificate import Certificate, certificate_from
 from churnfit.scorecard.pairs import Cells, Pair
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
@@ -58,7 +59,7 @@ class CardMeasure:
 
     `missing` gives points for each state seen in training; `expected_points` is the mean over the reference cohort,
     from which reasons are measured and which stands in for values and states never seen. `whole` says that
-    all values seen were whole numbers.
+    all values seen were whole numbers; `certificate` how sure the line is.
     """
 
     name: str
@@ -71,6 +72,7 @@ class CardMeasure:
     expected_points: float
     whole: bool = False
     actionable: bool = True
+    certificate: Certificate | None = None
 
     @property
     def weight(self) -> float:
@@ -295,6 +297,8 @@ class Scorecard:
         document = {name: value for name, value in asdict(self).items() if name not in _SINCE_2 or getattr(self, name)}
         for given, line in zip(self.measures, document["measures"], strict=True):
             line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
+            if given.certificate is None:  # cards from before there were certificates keep their hash
+                del line["certificate"]
         return json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod
@@ -331,8 +335,9 @@ class Scorecard:
         for line in document.pop("measures"):
             curve = line.pop("curve")
             form = _CURVES[curve.pop("form")]
-            missing = _pairs(line.pop("missing"))
-            lines.append(CardMeasure(curve=form(**{k: tuple(v) for k, v in curve.items()}), missing=missing, **line))
+            read = form(**{k: tuple(v) for k, v in curve.items()})
+            missing, certificate = _pairs(line.pop("missing")), certificate_from(line.pop("certificate", None))
+            lines.append(CardMeasure(curve=read, missing=missing, certificate=certificate, **line))
         return cls(
             measures=tuple(lines),
             bands=BandCuts(**document.pop("bands")),

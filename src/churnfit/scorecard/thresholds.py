@@ -16,7 +16,7 @@ import numpy as np
 from churnfit.scorecard.card import Band, CardMeasure, Scorecard
 from churnfit.scorecard.points import Categorical, Graded
 
-__all__ = ["RED_RISK", "ValueBand", "band_of_value", "points_needed", "value_bands"]
+__all__ = ["RED_RISK", "ValueBand", "band_of_value", "points_needed", "points_to_red", "value_bands"]
 
 RED_RISK = 1.5  # "half as likely again": the smallest difference that people act on in one measure alone
 _TIE = 0.5 / 1024  # half a grain: points nearer than this are the same points
@@ -34,8 +34,13 @@ class ValueBand:
 
 def points_needed(card: Scorecard, measure: CardMeasure) -> tuple[float, float]:
     """Return the points from which `measure` is green, and from which it is at least amber."""
-    red_rate = min(RED_RISK * card.base_rate, (1 + card.base_rate) / 2)  # stay below 1 for high base rates
-    return measure.expected_points, measure.expected_points - card.health_at(card.base_rate) + card.health_at(red_rate)
+    return measure.expected_points, measure.expected_points - points_to_red(card, card.base_rate)
+
+
+def points_to_red(card: Scorecard, base_rate: float) -> float:
+    """Return how many points below the average a red value lies, were the base rate `base_rate`."""
+    red_rate = min(RED_RISK * base_rate, (1 + base_rate) / 2)  # stay below 1 for high base rates
+    return card.health_at(base_rate) - card.health_at(red_rate)
 
 
 def band_of_value(card: Scorecard, measure: CardMeasure, points: float) -> Band:

@@ -94,7 +94,8 @@ class Learning(Strict):
 
     More `max_knots`: finer points, harder to say aloud. `pairs` is the most combined measures ("tenure × contract")
     that may be kept. `heaviest_group` names a measure group that must weigh at least as much as any other; what that
-    costs is printed.
+    costs is printed. `certify` is the number of resamples behind the intervals of weights, points and thresholds (0:
+    none).
     """
 
     max_knots: Annotated[int, Field(ge=2, le=9)] = 7
@@ -103,6 +104,7 @@ class Learning(Strict):
     max_levels: Annotated[int, Field(ge=2, le=20)] = 8
     folds: Annotated[int, Field(ge=2, le=20)] = 4
     penalties: list[Annotated[float, Field(gt=0)]] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
+    certify: Annotated[int, Field(ge=0, le=2000)] = 200
     random_state: int = 7
 
 

@@ -1,0 +1,59 @@
+"""Whether a planted truth comes back, and whether the certificates cover it.
+
+Run in the repository: python benchmarks/recovery.py [--cohorts 200] [--sizes 300,1000,5000] [--processes 1] [--smoke].
+Every cohort is drawn from `planted` and a card learned from it, with the learner's own settings. Printed per size, and
+for cohorts of 500: how often a 90 % interval contains the truth, by kind of number, given that the measure is on the
+card; the share of the measures without effect that weigh less than 2; the share of cohorts in which tickets are green
+between the right two numbers, give or take one. In brackets: how many intervals that is of.
+"""
+
+import argparse
+from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+from planted import KINDS, NOISE, cohort, covered, tickets_are_right
+
+from churnfit.learning.estimator import ScorecardClassifier
+
+CUTS_AT = 500
+FEWEST_CHURNED = 5  # the planted base rate is 0.3: no cohort here is refused
+
+
+def look(size: int, seed: int) -> dict[str, list[bool]]:
+    """Return what the card of one cohort got right, by kind."""
+    card = ScorecardClassifier(min_churned=FEWEST_CHURNED).fit(*cohort(size, 1000 * size + seed)).card_
+    light = [card.weights.get(name, 0.0) < 2 for name in NOISE]
+    return covered(card) | {"noise weighs < 2": light, "tickets right": [tickets_are_right(card)]}
+
+
+def table(sizes: list[int], cohorts: int, processes: int) -> dict[int, dict[str, list[bool]]]:
+    """Return what the cards of all cohorts got right, by size and kind."""
+    found: dict[int, dict[str, list[bool]]] = {size: defaultdict(list) for size in sizes}
+    tasks = [(size, seed) for size in sizes for seed in range(cohorts)]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        for (size, _), seen in zip(tasks, pool.map(look, *zip(*tasks, strict=True), chunksize=5), strict=True):
+            for kind, answers in seen.items():
+                found[size][kind] += answers
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohorts", type=int, default=200, help="cohorts per size")
+    parser.add_argument("--sizes", default="300,1000,5000", help="accounts per cohort")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--smoke", action="store_true", help="two cohorts of 300: that it runs, not what it says")
+    given = parser.parse_args()
+    sizes = [300] if given.smoke else sorted({*map(int, given.sizes.split(",")), CUTS_AT})
+    found = table(sizes, 2 if given.smoke else given.cohorts, given.processes)
+    print(f"{'':26}" + "".join(f"{f'n = {size:,}':>16}" for size in sizes))
+    for kind in (*(kind for kind in KINDS if "spurious" not in kind), "noise weighs < 2", "tickets right"):
+        cells = [found[size][kind] for size in sizes]
+        print(f"{kind:26}" + "".join(f"{sum(c) / len(c):9.3f} ({len(c):4})" if c else f"{'none':>16}" for c in cells))
+    for kind in (kind for kind in KINDS if "spurious" in kind):
+        print(f"{kind:26}" + "".join(f"{len(found[size][kind]):16}" for size in sizes))
+
+
+if __name__ == "__main__":
+    main()

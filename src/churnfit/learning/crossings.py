@@ -1,0 +1,57 @@
+"""Where a curve that is only known within a band passes a level: test inversion along a measure's bins."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from churnfit.learning.codes import MeasureBins
+
+__all__ = ["crossing_interval"]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_DIGITS = 2.5  # an end is said to about a three-hundredth of the measure's span
+
+
+def crossing_interval(
+    measure: MeasureBins, lower: Floats, upper: Floats, *, at: float, stepped: bool
+) -> tuple[float, float]:
+    """Return the values between which a risk that passes 0 from below, at about `at`, may pass it; infinite: open.
+
+    Parameters
+    ----------
+    lower, upper : ndarray of shape (n_bins,)
+        The band of the risk in each value bin. Below the interval the band lies under 0, above it over 0.
+    at : float
+        The printed threshold: always inside.
+    stepped : bool
+        The risk jumps at the cuts between bins; otherwise it runs straight from middle to middle.
+    """
+    x = measure.middles
+    surely_below = np.flatnonzero((upper < 0) & (x < at))
+    surely_above = np.flatnonzero((lower > 0) & (x >= at))
+    low, high = -np.inf, np.inf
+    if len(surely_below):
+        i = int(surely_below[-1])
+        low = _passes(measure, upper, i, stepped=stepped) if i + 1 < len(x) else at
+    if len(surely_above):
+        i = int(surely_above[0])
+        high = _passes(measure, lower, i - 1, stepped=stepped) if i > 0 else at
+    return min(low, at), max(high, at)
+
+
+def _passes(measure: MeasureBins, edge: Floats, i: int, *, stepped: bool) -> float:
+    """Return where the band's `edge` passes 0 between bins i and i + 1; for whole numbers the first one past it."""
+    if stepped:
+        return float(np.ceil(measure.cuts[i])) if measure.whole else float(measure.cuts[i])
+    left, right = measure.middles[i], measure.middles[i + 1]
+    rise = edge[i + 1] - edge[i]
+    come = float(np.clip(-edge[i] / rise, 0.0, 1.0)) if rise > 0 else 0.5
+    value = float(left + (right - left) * come)
+    if measure.whole:
+        return float(min(np.floor(value) + 1, right))
+    span = float(measure.middles[-1] - measure.middles[0])
+    return round(value, int(max(0, np.ceil(_DIGITS - np.log10(span)))))
