@@ -64,15 +64,15 @@ class CurvePlan:
         return come
 
 
-def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: int, size: int) -> CurvePlan:
+def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: int | None, size: int) -> CurvePlan:
     """Return the plan of one measure.
 
     Parameters
     ----------
     table, curvature : ndarray of shape (n_bins,)
         The fine fit in churn logits and the likelihood's curvature in each bin.
-    turn : int
-        The bin where the table turns (first or last: monotone).
+    turn : int, optional
+        The bin where the table turns (first or last: monotone); absent, it may turn anywhere.
     size : int
         Most knots or levels.
     """
@@ -90,7 +90,7 @@ def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: 
         )
     at = _without_tails(curvature)
     x, y, weight = measure.middles[at], table[at], np.maximum(curvature[at], 1e-9)
-    turn_at = int(np.argmin(np.abs(at - turn)))
+    turn_at = len(at) - 1 if turn is None else int(np.argmin(np.abs(at - turn)))
     chosen = choose_knots(x, y, weight, turn_at, size)
     heights, _ = hat_fit(x, y, weight, chosen)
     bend = int(np.flatnonzero(chosen == turn_at)[0])
@@ -101,7 +101,7 @@ def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: 
         places=_sayable_knots(x[chosen], whole=measure.whole),
         states=measure.states,
         start=tuple(float(h) for h in heights),
-        signs=tuple(rises if i < bend else -rises for i in range(len(chosen) - 1)),
+        signs=_signs(heights) if turn is None else tuple(rises if i < bend else -rises for i in range(len(chosen) - 1)),
         whole=measure.whole,
     )
 

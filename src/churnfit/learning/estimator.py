@@ -50,7 +50,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     shapes : mapping of str to str, optional
-        ``auto`` (default), ``higher_is_better``, ``lower_is_better`` or ``healthy_range`` per measure.
+        ``auto`` (default), ``higher_is_better``, ``lower_is_better``, ``healthy_range`` or ``free`` (may turn more than
+        once) per measure.
     max_knots : int, default=7
         Most knots of a graded curve. More than five are kept only where they gain much.
     max_levels : int, default=8

@@ -14,7 +14,7 @@ from churnfit.learning.codes import Binning, Coded, ordered_by_risk
 from churnfit.learning.curves import plan_curve
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Design, make_design
-from churnfit.learning.shapes import ANY, FALLING, RISING, VALLEY
+from churnfit.learning.shapes import ANY, FALLING, FREE, RISING, VALLEY
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
@@ -23,7 +23,7 @@ __all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "coded_rows", "desig
 Floats: TypeAlias = NDArray[np.float64]
 
 _FLAT = 1e-6  # logits: the fine fit found nothing in the measure at this penalty
-SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY}
+SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY, "free": FREE}
 """The shapes a person may declare, and what each lets the risk do."""
 
 
@@ -93,7 +93,7 @@ def designs(part: CodedRows, path: list[float], settings: Settings) -> list[tupl
                 continue
             bins = slice(0, measure.n_bins)
             size = settings.max_knots if measure.numeric else settings.max_levels
-            turn = int(tables.turn[j])
+            turn = None if problem.allowed[j] & FREE else int(tables.turn[j])
             plans.append(plan_curve(measure, tables.values[j, bins], curvature[j, bins], turn=turn, size=size))
             at.append(j)
         measures = [coded.measures[j] for j in at]

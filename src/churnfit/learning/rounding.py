@@ -23,7 +23,7 @@ __all__ = ["card_lines", "segment_offsets", "whole_weights"]
 Floats: TypeAlias = NDArray[np.float64]
 _FAINT = 1.0  # points
 
-ShapeName = Literal["rising", "falling", "peak", "valley", "categories"]
+ShapeName = Literal["rising", "falling", "peak", "valley", "free", "categories"]
 
 
 def whole_weights(ranges: Floats, total: int = 100) -> NDArray[np.int64]:
@@ -80,6 +80,14 @@ def card_lines(curves: Curves, *, segment_column: str | None = None) -> tuple[tu
     return tuple(lines), float(ranges.sum()) / 100.0
 
 
+def _turning(steps: Floats) -> ShapeName:
+    """Return the shape of points that both rise and fall, from the steps between them."""
+    moving = np.sign(steps[steps != 0])
+    if np.count_nonzero(np.diff(moving)) > 1:
+        return "free"
+    return "peak" if moving[0] > 0 else "valley"
+
+
 def _line(plan: CurvePlan, heights: Floats, states: Floats, *, weight: int) -> CardMeasure:
     riskiest = max(heights.max(), states.max(initial=-np.inf))
     safest = min(heights.min(), states.min(initial=np.inf))
@@ -102,9 +110,9 @@ def _without_faint_turn(points: Floats, plan: CurvePlan) -> Floats:
         return points
     steps = np.diff(points)
     up, down = steps.clip(min=0).sum(), -steps.clip(max=0).sum()
-    if min(up, down) in (0.0, up + down) or min(up, down) > _FAINT:
+    if not 0 < min(up, down) <= _FAINT or _turning(steps) == "free":
         return points
-    peak = steps[np.flatnonzero(steps)[0]] > 0
+    peak = _turning(steps) == "peak"
     flatten = np.maximum.accumulate if peak else np.minimum.accumulate  # the weight and the 0 points stay
     flat: Floats = flatten(points) if (up > down) == peak else flatten(points[::-1])[::-1]
     return flat
@@ -138,4 +146,4 @@ def _shape_name(plan: CurvePlan, points: Floats) -> ShapeName:
         return "rising"
     if (steps <= 0).all():
         return "falling"
-    return "peak" if steps[np.flatnonzero(steps)[0]] > 0 else "valley"
+    return _turning(steps)

@@ -6,11 +6,13 @@ Least squares with a price on movement. One block of the joint fit solves, over 
 
 For a table that rises to a turn m and falls after it, the movement is ``2 f_m − f_0 − f_{K−1}``: linear. So the block
 is an isotonic regression on shifted targets, solved exactly by pooling adjacent violators from both ends towards the
-turn. A rising table has its turn at the last bin, a falling one at the first; a valley is a negated peak.
+turn. A rising table has its turn at the last bin, a falling one at the first; a valley is a negated peak. Without a
+shape the block is total-variation denoising, solved exactly by dynamic programming (`fit_free`).
 
 References
 ----------
-Best and Chakravarti (1990), active-set isotonic regression; Stout (2008), unimodal regression by prefix isotonic fits.
+Best and Chakravarti (1990), active-set isotonic regression; Stout (2008), unimodal regression by prefix isotonic fits;
+Johnson (2013), "A dynamic programming algorithm for the fused lasso".
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-__all__ = ["ANY", "FALLING", "PEAK", "RISING", "VALLEY", "choose_shape", "fit_shape"]
+__all__ = ["ANY", "FALLING", "FREE", "PEAK", "RISING", "VALLEY", "choose_shape", "fit_free", "fit_shape"]
 
 RISING: Final = 1
 FALLING: Final = 2
 PEAK: Final = 4
 VALLEY: Final = 8
 ANY: Final = RISING | FALLING | PEAK | VALLEY
+FREE: Final = 16
 
 
 @njit(cache=True)
@@ -155,3 +158,40 @@ def choose_shape(
                 to_beat, sign, turn = objective, -1, m
                 fitted[:] = trial
     return sign, turn
+
+
+@njit(cache=True)
+def fit_free(
+    target: NDArray[np.float64], weight: NDArray[np.float64], price: float, fitted: NDArray[np.float64]
+) -> None:
+    """Write into `fitted` the table of any shape that minimises the objective."""
+    n = len(target)
+    if n == 1:
+        fitted[0] = target[0]
+        return
+    # the derivative of the cost so far is piecewise linear: breaks x with changes of slope a and of offset b, kept
+    # between `left` and `right`; below `lowest[k]` and above `highest[k]` bin k stays behind bin k + 1
+    x, a, b = np.empty(2 * n), np.empty(2 * n), np.empty(2 * n)
+    lowest, highest = np.empty(n - 1), np.empty(n - 1)
+    lowest[0], highest[0] = target[0] - price / weight[0], target[0] + price / weight[0]
+    left, right = n - 1, n
+    x[left], x[right] = lowest[0], highest[0]
+    a[left], b[left] = weight[0], -weight[0] * target[0] + price
+    a[right], b[right] = -weight[0], weight[0] * target[0] + price
+    for k in range(1, n - 1):
+        slope, offset, at = weight[k], -weight[k] * target[k] - price, left
+        while at <= right and slope * x[at] + offset <= -price:
+            slope, offset, at = slope + a[at], offset + b[at], at + 1
+        slope_high, offset_high, at_high = -weight[k], weight[k] * target[k] - price, right
+        while at_high >= at and -slope_high * x[at_high] - offset_high >= price:
+            slope_high, offset_high, at_high = slope_high + a[at_high], offset_high + b[at_high], at_high - 1
+        lowest[k], left = (-price - offset) / slope, at - 1
+        highest[k], right = (price + offset_high) / -slope_high, at_high + 1
+        x[left], a[left], b[left] = lowest[k], slope, offset + price
+        x[right], a[right], b[right] = highest[k], slope_high, offset_high + price
+    slope, offset, at = weight[n - 1], -weight[n - 1] * target[n - 1] - price, left
+    while at <= right and slope * x[at] + offset <= 0.0:
+        slope, offset, at = slope + a[at], offset + b[at], at + 1
+    fitted[n - 1] = -offset / slope
+    for k in range(n - 2, -1, -1):
+        fitted[k] = min(max(fitted[k + 1], lowest[k]), highest[k])

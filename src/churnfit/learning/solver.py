@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import sum_tables
-from churnfit.learning.shapes import choose_shape, fit_shape
+from churnfit.learning.shapes import FREE, choose_shape, fit_free, fit_shape
 
 __all__ = ["Tables", "solve_tables", "start_tables"]
 
@@ -125,10 +125,13 @@ def _one_table(
     new = np.zeros(len(old))
     if n_bins > 1:
         target = old[:n_bins] + gradient[:n_bins] / curvature[:n_bins]
-        if choose:
-            price = min(penalty, _SEARCH_PRICE)
-            shape[0], shape[1] = choose_shape(target, curvature[:n_bins], price, allowed, turn_price, new[:n_bins])
-        fit_shape(target, curvature[:n_bins], penalty, shape[0], shape[1], new[:n_bins])
+        if allowed & FREE:
+            fit_free(target, curvature[:n_bins], penalty, new[:n_bins])
+        else:
+            if choose:
+                price = min(penalty, _SEARCH_PRICE)
+                shape[0], shape[1] = choose_shape(target, curvature[:n_bins], price, allowed, turn_price, new[:n_bins])
+            fit_shape(target, curvature[:n_bins], penalty, shape[0], shape[1], new[:n_bins])
     mean, mass = 0.0, 1e-12
     for k in range(n_bins):
         mean += curvature[k] * new[k]

@@ -66,7 +66,7 @@ class CardMeasure:
     label: str
     group: str = ""
     unit: str = ""
-    shape: Literal["rising", "falling", "peak", "valley", "categories"]
+    shape: Literal["rising", "falling", "peak", "valley", "free", "categories"]
     curve: Curve
     missing: tuple[tuple[str, float], ...] = ()
     expected_points: float

@@ -27,7 +27,7 @@ Aggregate = Literal[
     "attribute",
     "column",
 ]
-Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range"]
+Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range", "free"]
 
 
 class Source(Strict):
