@@ -10,7 +10,7 @@ BEGAN = "began__"
 
 
 def learn(rows: pd.DataFrame, churned: np.ndarray) -> Fitted:
-    began = rows[BEGAN] if BEGAN in rows else None
+    began = rows.get(BEGAN)
     rows = rows.drop(columns=BEGAN, errors="ignore")
     learner = ScorecardClassifier(**settings()).fit(rows, churned, began=began)
     lines = learner.card_.measures

@@ -26,6 +26,7 @@ from churnfit.history.leaks import suspects
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.judging import challenged, judged_rows, roll
+from churnfit.jobs.waiting import with_the_date
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.challenger import ChallengerFit
 from churnfit.learning.fitting import learn_card
@@ -52,6 +53,7 @@ class TrainingSet:
     """Matured snapshot rows with their labels, and the ledger of all rows.
 
     `rows`: the snapshot's columns, ``started_at`` and ``churned`` (0/1). `ledger`: one row per cohort.
+    `maturing`: account_id and matures_on of the rows whose label is not known yet.
     """
 
     rows: pd.DataFrame
@@ -59,6 +61,7 @@ class TrainingSet:
     treated: int
     immature: int
     sha256: str
+    maturing: pd.DataFrame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +128,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         treated=int(status.get("treated", 0)),
         immature=int(status.get("immature", 0)),
         sha256=snapshot_hash(rows),
+        maturing=found.loc[found["status"] == "immature", ["account_id", "matures_on"]],
     )
 
 
@@ -141,7 +145,12 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     found = split(training.rows, spec)
     learning, judging = training.rows.iloc[found.train_rows], training.rows.iloc[found.judge_rows]
     say("Learning the scorecard")
-    learned = learn_card(learning, spec, snapshot_sha256=training.sha256)
+    try:
+        learned = learn_card(learning, spec, snapshot_sha256=training.sha256)
+    except DataError as refusal:
+        if refusal.code == "CF103":
+            raise with_the_date(refusal, learning, training.maturing) from refusal
+        raise
     pairs_asked: tuple[str, ...] = ()
     registry = workspace.registry()
     judged = judged_rows(learning, judging, learned, spec=spec)

@@ -1,0 +1,40 @@
+"""When there will be enough to learn from: the date that a refusal names."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from churnfit.errors import DataError
+from churnfit.learning.estimator import ScorecardClassifier
+
+__all__ = ["with_the_date"]
+
+
+def with_the_date(refusal: DataError, learning: pd.DataFrame, maturing: pd.DataFrame) -> DataError:
+    """Return the refusal CF103 with the date on which the maturing accounts are expected to end it.
+
+    Parameters
+    ----------
+    learning : DataFrame
+        The rows that were too few: account_id, churned.
+    maturing : DataFrame
+        Accounts whose label is not known yet: account_id, and matures_on of their first row.
+    """
+    floor = ScorecardClassifier()
+    lost, accounts = learning.loc[learning["churned"] == 1, "account_id"].nunique(), learning["account_id"].nunique()
+    rate = max(lost, 1) / max(accounts, 1)  # nobody lost yet: as if one had been, else no date could be named
+    needed = max(floor.min_accounts - accounts, math.ceil((floor.min_churned - lost) / rate), 0)
+    dates = maturing.drop_duplicates("account_id")["matures_on"].sort_values(ignore_index=True)
+    if len(dates) >= needed > 0:
+        when = f"about {dates[needed - 1]:%Y-%m-%d} there should be enough: {needed} more accounts will have matured"
+    else:
+        when = f"{len(dates)} accounts are maturing, about {needed} are needed"
+    return DataError(
+        refusal.code,
+        where=refusal.where,
+        expected=refusal.expected,
+        came=refusal.came,
+        fix=f"{refusal.fix} At a churn rate of {100 * rate:.0f} %, {when}.",
+    )

@@ -1,0 +1,41 @@
+"""A refusal for lack of data says when to come back."""
+
+import pandas as pd
+import pytest
+
+from churnfit.errors import DataError
+from churnfit.jobs.waiting import with_the_date
+
+REFUSAL = DataError("CF103", where="the training cohort", expected="60 accounts", came="40", fix="Wait.")
+
+
+def learned_from(accounts, lost):
+    return pd.DataFrame(
+        {"account_id": [f"A{i}" for i in range(accounts)], "churned": [1] * lost + [0] * (accounts - lost)}
+    )
+
+
+def maturing(accounts):
+    """One more account every day from 1 March on, two rows each."""
+    days = pd.date_range("2026-03-01", periods=accounts, tz="UTC").repeat(2)
+    return pd.DataFrame({"account_id": [f"B{i // 2}" for i in range(2 * accounts)], "matures_on": days})
+
+
+@pytest.mark.parametrize(
+    ("accounts", "lost", "date"),
+    [
+        (40, 12, "2026-03-20"),  # churners enough: 20 more accounts, the last on day 20
+        (80, 8, "2026-04-09"),  # one in ten churns: 4 more churners are 40 more accounts
+    ],
+)
+def test_the_date_is_that_of_the_last_account_needed(accounts, lost, date):
+    """Accounts are counted once, churners expected at the rate seen so far."""
+    said = with_the_date(REFUSAL, learned_from(accounts, lost), maturing(50))
+    assert said.code == "CF103"
+    assert f"about {date} there should be enough" in str(said)
+
+
+def test_without_enough_maturing_accounts_no_date_is_promised():
+    """Four churners short at one in ten: forty accounts, and ten are maturing."""
+    said = with_the_date(REFUSAL, learned_from(80, 8), maturing(10))
+    assert "10 accounts are maturing, about 40 are needed" in str(said)
