@@ -13,7 +13,7 @@ from comparison import OURS, Comparison
 from judging import judged
 from learners import LEARNERS, Learner, Outcome, outcome, with_settings
 from report import summary_section, table_section
-from tables import TABLES, Table, smoke_table, table
+from tables import TABLES, USUAL_TABLES, Table, smoke_table, table
 
 CACHE = Path.home() / ".cache" / "churnfit-benchmarks"
 _SMOKE_LEARNERS = [OURS, "logistic"]
@@ -41,7 +41,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", type=_names(TABLES), default=list(TABLES), help=f"of {', '.join(TABLES)}")
+    parser.add_argument("--tables", type=_names(TABLES), default=USUAL_TABLES, help=f"of {', '.join(TABLES)}")
     parser.add_argument("--learners", type=_names(LEARNERS), default=list(LEARNERS), help=f"of {', '.join(LEARNERS)}")
     parser.add_argument(
         "--settings",

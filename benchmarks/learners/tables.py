@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from generated import GENERATORS
+from generated import GENERATORS, large
 from numpy.typing import NDArray
 
-__all__ = ["TABLES", "Split", "Table", "smoke_table", "table"]
+__all__ = ["TABLES", "USUAL_TABLES", "Split", "Table", "smoke_table", "table"]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY.parent / "shared" / "data"
@@ -133,6 +133,12 @@ def _small_of(make: Callable[[str], Table | None], n_rows: int) -> Callable[[str
     return made
 
 
+def _large(name: str) -> Table:
+    """Return 100,000 rows that teach and 20,000 that judge: what learning costs."""
+    rows, churned = large(120_000, np.random.default_rng(_SEED))
+    return Table(name, rows, churned, (Split(0, np.arange(100_000), np.arange(100_000, 120_000)),))
+
+
 TABLES: dict[str, Callable[[str], Table | None]] = {
     "telco": _telco,
     "telco_n300": _small_of(_telco, 300),
@@ -142,5 +148,9 @@ TABLES: dict[str, Callable[[str], Table | None]] = {
     "planted_additive": _generated,
     "planted_additive_n500": lambda name: _small(_generated("planted_additive"), name, 500),
     **dict.fromkeys(("interacting", "two_sided", "strong", "correlated", "shared_noise"), _generated),
+    "large": _large,
 }
 """How each table is made; None is returned where its data is absent."""
+
+USUAL_TABLES = [name for name in TABLES if name != "large"]
+"""The tables that accuracy is compared on."""
