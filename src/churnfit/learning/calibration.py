@@ -32,6 +32,7 @@ _LEAST_SLOPE = 0.05  # between bends: flat runs would give accounts of different
 _FARTHEST = 0.001  # share of the rows outside the outer bends
 _FEWEST = 5.0  # churners, and others, behind a bend
 _RIDGE = 1e-3
+_APART = 1e-3  # logits between bends: nearer ones are one bend, and rounding could make them fall
 _FARTHEST_LEVEL = 64.0  # logits: beyond it no rate is told from 0 or 1
 _FOLDS = 5
 
@@ -239,7 +240,7 @@ def _ends(logit: Floats, weight: Floats) -> Floats:
 
 def _bent(method: str, said: Floats, observed: Floats) -> Calibration:
     """Return the map through these points, every run rising by at least `_LEAST_SLOPE`; none where it is one point."""
-    apart = np.append(True, np.diff(said) > 1e-6)
+    apart = np.append(True, np.diff(said) > _APART)
     x, y = said[apart], observed[apart]
     if len(x) < 2:
         return Calibration()

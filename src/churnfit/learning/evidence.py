@@ -57,7 +57,7 @@ def measures_with_evidence(
             recodes=(*real.recodes, *copies.recodes),
         )
         *_, (_, design) = designs(replace(whole, coded=both), path, settings)
-        found = _gains(refit(design, whole.churned, whole.weight, penalty), cohort)
+        found = _gains(refit(design, whole.churned, whole.weight, penalty), whole)
         for name, seen in gains.items():
             seen.append(found.get(name, 0.0))
         for copy in copies.measures:
@@ -77,17 +77,17 @@ def _copies(real: Coded, givers: NDArray[np.intp], whole: CodedRows) -> Coded:
     return ordered_by_risk(named, real.codes[:, givers], whole.churned, whole.weight)
 
 
-def _gains(curves: Curves, cohort: Cohort) -> dict[str, float]:
+def _gains(curves: Curves, rows: CodedRows) -> dict[str, float]:
     """Return the log-likelihood units by which each curve serves: the loss of the card without it, less its own."""
     contributed = curves.contributions(curves.design.codes)
     logit = contributed.sum(axis=0) + curves.intercept
-    loss = log_loss_sum(logit, cohort.churned, cohort.weight)
+    loss = log_loss_sum(logit, rows.churned, rows.weight)
     return {
-        plan.name: _loss_without(row, logit, cohort) - loss for plan, row in zip(curves.plans, contributed, strict=True)
+        plan.name: _loss_without(row, logit, rows) - loss for plan, row in zip(curves.plans, contributed, strict=True)
     }
 
 
-def _loss_without(contribution: Floats, logit: Floats, cohort: Cohort) -> float:
+def _loss_without(contribution: Floats, logit: Floats, rows: CodedRows) -> float:
     rest = logit - contribution
-    rest += matched_intercept(rest, cohort.churned, cohort.weight)
-    return log_loss_sum(rest, cohort.churned, cohort.weight)
+    rest += matched_intercept(rest, rows.churned, rows.weight)
+    return log_loss_sum(rest, rows.churned, rows.weight)

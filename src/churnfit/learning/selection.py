@@ -30,9 +30,12 @@ from churnfit.scorecard.pairs import Pair
 __all__ = ["Learned", "learn_curves"]
 
 Floats: TypeAlias = NDArray[np.float64]
+Choice: TypeAlias = tuple[float, float, float]
+"""Penalty of the fine fit, share of it in the refit, and trust in the hand-made card."""
 
 _PAIR_PRICE = 4.0  # log-likelihood units of unseen rows that a pair must gain: it is a table to read
-_TRUSTS = (0.0, 1.0, 4.0)  # rows of the prior card per row of the cohort
+_LEAVING = 1.64  # standard errors by which unseen rows must speak against the hand-made card: one in twenty by chance
+_TRUSTS = (0.0, 1.0, 4.0, 16.0, 64.0)  # rows of the prior card per row of the cohort
 _SHRINKAGES = (0.1, 0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
 
 
@@ -97,10 +100,8 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     }
     trusts = _TRUSTS if _leans(cohort) else (0.0,)
     tried = {k: _tried(part, trusts, path, settings) for k, part in parts.items()}
-    choices = list(next(iter(tried.values())))
     held = _HeldOut(cohort=cohort, bins=bins, fold=fold, in_time=dealt.in_time)
-    loss = {choice: held.loss({k: tried[k][choice] for k in parts}) for choice in choices}
-    best = min(choices, key=lambda choice: (round(loss[choice], 6), *(-setting for setting in choice)))
+    best = _best_choice(tried, held)
     path, penalty = [step for step in path if step >= best[0]], best[0] * best[1]
     whole = coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool))
     whole = leaning(whole, best[2])
@@ -118,6 +119,30 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     by_fold = {k: one.only(telling, penalty) for k, one in by_fold.items()}
     learned = _at_earned_slopes(found, held, by_fold, _Terms(path=tuple(path), prices=Prices(penalty), trust=best[2]))
     return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order)
+
+
+def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) -> Choice:
+    """Return the penalty, shrinkage and trust that predict unseen rows best.
+
+    The hand-made card is left only as far as these rows demand: the most trust wins whose loss is within `_LEAVING` standard
+    errors, paired by account, of the least.
+    """
+    losses = {
+        choice: held.losses({k: fitted[choice] for k, fitted in tried.items()}) for choice in next(iter(tried.values()))
+    }
+    total = {choice: round(float(loss.sum()), 6) for choice, loss in losses.items()}
+
+    def best_of(choices: list[Choice]) -> Choice:
+        return min(choices, key=lambda choice: (total[choice], *(-setting for setting in choice)))
+
+    least = best_of(list(losses))
+    account = np.unique(held.cohort.groups, return_inverse=True)[1]
+    for trust in sorted({choice[2] for choice in losses if choice[2] > least[2]}, reverse=True):
+        trusting = best_of([choice for choice in losses if choice[2] == trust])
+        lost = np.bincount(account, weights=losses[trusting] - losses[least])
+        if lost.sum() <= _LEAVING * np.sqrt(len(lost)) * lost.std():
+            return trusting
+    return least
 
 
 def _with_pairs(steps: Mapping[int, list[Grown]], n_pairs: int) -> dict[int, Grown]:
@@ -201,9 +226,11 @@ class _HeldOut:
     fold: NDArray[np.int64]
     in_time: bool
 
-    def loss(self, by_fold: Mapping[int, Grown]) -> float:
-        """Return the log-loss of all rows, each under the curves of the fold that held it out."""
-        return log_loss_sum(self._logit(by_fold), self.cohort.churned, self.cohort.weight)
+    def losses(self, by_fold: Mapping[int, Grown]) -> Floats:
+        """Return the weighted log-loss of each row (n_rows,), under the curves of the fold that held it out."""
+        logit = self._logit(by_fold)
+        losses: Floats = self.cohort.weight * (np.logaddexp(0.0, logit) - self.cohort.churned * logit)
+        return losses
 
     def calibrated_loss(self, by_fold: Mapping[int, Grown]) -> float:
         """Return that log-loss once the logits are calibrated: what a bend explains needs no pair."""
