@@ -23,7 +23,7 @@ __all__ = ["Calibrated", "best_calibration", "earned_slopes", "matched_intercept
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_CONFIDENCE = 4.0  # a factor of ½ or 1½ costs half a log-likelihood unit: beliefs yield to modest evidence
+_CONFIDENCE = 1.0  # a factor of ½ costs an eighth of a log-likelihood unit: beliefs yield to modest evidence
 _MOST = 1.0  # evidence from other cohorts may shrink a curve, never stretch it beyond its fit
 _SURE = 2.0  # standard errors by which a map must beat a simpler one: a bend nobody needs is a bend to explain
 _WORTH = 2.0  # log-likelihood units it must gain besides

@@ -124,8 +124,8 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
 def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) -> Choice:
     """Return the penalty, shrinkage and trust that predict unseen rows best.
 
-    The hand-made card is left only as far as these rows demand: the most trust wins whose loss is within `_LEAVING` standard
-    errors, paired by account, of the least.
+    The hand-made card is left only as far as these rows demand: the most trust wins whose loss is within `_LEAVING`
+    standard errors, paired by account, of the least.
     """
     losses = {
         choice: held.losses({k: fitted[choice] for k, fitted in tried.items()}) for choice in next(iter(tried.values()))
