@@ -77,7 +77,8 @@ def test_blocks_that_leave_one_class_to_learn_from_are_not_made(churned):
     began = DAYS[[0, 0, 0, 0, 1, 1, 1, 1]]
     names = [f"A{i}" for i in range(8)]
     assert (
-        fold_of(cohort_of(names, churned, began=began), 2, 0).tolist() == fold_of(cohort_of(names, churned), 2, 0).tolist()
+        fold_of(cohort_of(names, churned, began=began), 2, 0).tolist()
+        == fold_of(cohort_of(names, churned), 2, 0).tolist()
     )
 
 

@@ -45,8 +45,9 @@ class Cells:
         """The cells in words, gaps not among them."""
         if self.groups:
             return tuple("/".join(group) for group in self.groups)
-        inner = (f"{low:g} to {high:g}" for low, high in pairwise(self.cuts))
-        return (f"below {self.cuts[0]:g}", *inner, f"from {self.cuts[-1]:g}")
+        said = [f"{cut:.12g}" for cut in self.cuts]  # fewer digits: neighbouring large cuts would read the same
+        inner = (f"{low} to {high}" for low, high in pairwise(said))
+        return (f"below {said[0]}", *inner, f"from {said[-1]}")
 
     def of(self, column: pd.Series) -> Texts:
         """Return the cell of each row in words (n,); None for a category that was never seen."""
