@@ -144,6 +144,17 @@ def test_measures_of_few_bins_with_gaps_and_unknown_categories_are_searched():
     assert_scorecard(learner.card_, unseen)
 
 
+def test_a_category_called_like_a_gap_can_be_one_of_a_pair():
+    """Plan "no data" and no plan at all are two cells."""
+    X, y = by_plan(1500)
+    gap = np.random.default_rng(1).random(1500) < 0.2
+    X["plan"] = X["plan"].replace({"month": "no data"}).mask(gap, None)
+    card = ScorecardClassifier(pairs=1, **QUICK).fit(X, y).card_
+    [pair] = card.pairs
+    cells = {value.split(" · ")[1] for value in card.measure(pair.name).curve.values}
+    assert cells == {"'no data'", "'year'", "no data"}
+
+
 def test_a_category_never_seen_stands_with_one_that_was():
     """Its bin is −1; the pair's table still has a cell for it."""
     found, bins = found_in(*by_plan(800))

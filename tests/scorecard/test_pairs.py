@@ -55,6 +55,14 @@ def test_categories_are_named_together_and_one_never_seen_is_no_cell():
     assert cells.of(pd.Series(["week", "year", "decade", None])).tolist() == ["month/week", "year", None, "no data"]
 
 
+def test_categories_that_would_read_like_another_cell_are_quoted():
+    """A category called "no data" is not a gap; "a/b" is not a and b."""
+    cells = Cells(measure="plan", groups=(("no data",), ("year",)))
+    assert cells.labels == ("'no data'", "'year'")
+    assert cells.of(pd.Series(["no data", None, "year"])).tolist() == ["'no data'", "no data", "'year'"]
+    assert Cells(measure="plan", groups=(("a/b",), ("a", "b"))).labels == ("'a/b'", "'a'/'b'")
+
+
 def test_a_pair_is_the_cell_of_both_and_nothing_where_either_is_unseen():
     """The four accounts in words, on their own index; an unseen goal leaves no value."""
     rows = snapshot().set_index("account_id")

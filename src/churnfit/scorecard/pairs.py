@@ -44,7 +44,10 @@ class Cells:
     def labels(self) -> tuple[str, ...]:
         """The cells in words, gaps not among them."""
         if self.groups:
-            return tuple("/".join(group) for group in self.groups)
+            plain = tuple("/".join(group) for group in self.groups)
+            if len({*plain, NO_DATA}) > len(plain):
+                return plain
+            return tuple("/".join(f"'{value}'" for value in group) for group in self.groups)  # two cells read alike
         said = [f"{cut:.12g}" for cut in self.cuts]  # fewer digits: neighbouring large cuts would read the same
         inner = (f"{low} to {high}" for low, high in pairwise(said))
         return (f"below {said[0]}", *inner, f"from {said[-1]}")
