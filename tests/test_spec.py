@@ -66,6 +66,7 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
             "[baseline]\nlogins = { weight = 1, green = 2, amber = 2 }\n[bands]",
             r"green and amber must differ",
         ),
+        ("[bands]", '[learning]\nheaviest_group = "uze"\n[bands]', r"learning.heaviest_group: 'uze' .*'use'"),
         ("[10]", "[20, 10]", r"landmark_days must rise"),
         ("[1, 400]", "[400, 1]", r"stage_days must be \[first, last\]"),
         ("horizon_days = 20", "horizon_days = 0", r"cohort.horizon_days: .*greater than or equal to 1"),

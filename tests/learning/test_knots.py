@@ -75,7 +75,7 @@ def test_the_gain_is_half_the_squared_error_in_likelihood_units():
     """Flat but for the middle of five, 1 higher: a line (at 0.2) leaves 0.8 of squared error.
 
     By symmetry three knots have heights a, b, a and the error 2a² + ½(a + b)² + (b − 1)², least where 5a + b = 0 and
-    a + 3b = 2: b = 5/7, a = −1/7, error 2/49 + 8/49 + 4/49 = 2/7. So the knot gains ½ · (4/5 − 2/7) = 9/35 for each unit
+    a + 3b = 2: b = 5/7, a = −1/7, error 2/49 + 8/49 + 4/49 = 2/7. The knot gains ½ · (4/5 − 2/7) = 9/35 for each unit
     of evidence in a bin, and the ½ it must gain is reached at 35/18.
     """
     y = [0.0, 0.0, 1.0, 0.0, 0.0]

@@ -1,6 +1,7 @@
 """Whole weights and whole points, by hand."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -75,6 +76,50 @@ def test_a_valley_of_risk_is_a_peak_of_points():
     lines, _ = card_lines(curves_of((graded("x", (0.0, 1.0, 5.0), (-1, 1)), [-2.0, 1.0])))
     assert lines[0].curve.points == (0.0, 100.0, 50.0)
     assert lines[0].shape == "peak"
+
+
+@pytest.mark.parametrize(
+    ("places", "signs", "coefficients", "points", "shape"),
+    [
+        ((0.0, 1.0, 5.0), (-1, 1), [-100.0, 1.0], (0.0, 100.0), "rising"),  # a peak: 0, 100, 99
+        ((0.0, 1.0, 5.0), (-1, 1), [-1.0, 100.0], (100.0, 0.0), "falling"),  # a peak: 99, 100, 0
+        ((0.0, 1.0, 5.0), (1, -1), [1.0, -100.0], (0.0, 100.0), "rising"),  # a valley: 1, 0, 100
+        ((0.0, 1.0, 5.0), (1, -1), [100.0, -1.0], (100.0, 0.0), "falling"),  # a valley: 100, 0, 1
+    ],
+)
+def test_a_side_of_a_turn_worth_one_point_is_flat(places, signs, coefficients, points, shape):
+    """Nobody acts on a point: that side joins the turn, the weight stays 100 and the worst value 0."""
+    lines, _ = card_lines(curves_of((graded("x", places, signs), coefficients)))
+    curve = lines[0].curve
+    at = curve.at(np.array([0.0, 1.0, 5.0]))
+    assert lines[0].shape == shape
+    assert (at[0], at[2]) == points
+    assert at[1] == (points[0] if abs(coefficients[0]) == 1 else points[1])
+    assert (lines[0].weight, min(curve.levels)) == (100.0, 0.0)
+
+
+def test_a_side_of_a_turn_worth_two_points_stays():
+    """0, 100, 98: a peak, as learned."""
+    lines, _ = card_lines(curves_of((graded("x", (0.0, 1.0, 5.0), (-1, 1)), [-100.0, 2.0])))
+    assert (lines[0].shape, lines[0].curve.points) == ("peak", (0.0, 100.0, 98.0))
+
+
+def test_a_faint_side_of_several_steps_counts_as_a_whole():
+    """0, 50, 100, 99, 98: two points in all stay, whichever steps they fall in."""
+    plan = graded("x", (0.0, 1.0, 2.0, 3.0, 4.0), (-1, -1, 1, 1))
+    lines, _ = card_lines(curves_of((plan, [-40.0, -60.0, 1.0, 1.0])))
+    assert lines[0].shape == "peak"
+    lines, _ = card_lines(curves_of((plan, [-40.0, -60.0, 0.3, 0.4])))  # 99.7 → 100, 99.3 → 99: one point
+    assert (lines[0].shape, lines[0].curve.at(np.array([4.0])).tolist()) == ("rising", [100.0])
+
+
+def test_points_that_turn_twice_are_called_free():
+    """0, 100, 50, 75: no single turn, and faint turns among several stay."""
+    plan = graded("x", (0.0, 1.0, 2.0, 3.0), (-1, 1, -1))
+    lines, _ = card_lines(curves_of((plan, [-4.0, 2.0, -1.0])))
+    assert (lines[0].shape, lines[0].curve.points) == ("free", (0.0, 100.0, 50.0, 75.0))
+    lines, _ = card_lines(curves_of((plan, [-100.0, 1.0, -1.0])))
+    assert lines[0].shape == "free"
 
 
 def test_knots_on_their_neighbours_line_are_dropped():

@@ -1,12 +1,15 @@
 """Shapes: the exact block solver against a quadratic programme and against every shape in turn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import LinearConstraint, minimize
+from scipy.optimize import LinearConstraint, lsq_linear, minimize
 
-from churnfit.learning.shapes import ANY, FALLING, PEAK, RISING, VALLEY, choose_shape, fit_shape
+from churnfit.learning.estimator import ScorecardClassifier
+from churnfit.learning.shapes import ANY, FALLING, PEAK, RISING, VALLEY, choose_shape, fit_free, fit_shape
+from churnfit.scorecard.card import sigmoid
 
 PROBLEMS = st.integers(3, 7).flatmap(
     lambda n: st.tuples(
@@ -115,3 +118,70 @@ def test_two_bins_can_only_rise_or_fall():
     sign, turn = choose_shape(np.array([3.0, 1.0]), np.ones(2), 0.0, VALLEY, 8.0, table)
     assert (sign, turn) == (1, 0)
     assert table.tolist() == [3.0, 1.0]
+
+
+def free(target, weight, price):
+    table = np.empty(len(target))
+    fit_free(np.array(target, dtype=float), np.array(weight, dtype=float), price, table)
+    return table
+
+
+def free_by_dual(target, weight, price):
+    """The same table by scipy: it is z − W⁻¹ Dᵀ u for the u in [−price, price] that brings it nearest to nothing."""
+    target, root = np.asarray(target, dtype=float), np.sqrt(weight)
+    differences = np.diff(np.eye(len(target)), axis=0)
+    matrix = (differences / root).T
+    found = lsq_linear(matrix, root * target, bounds=(-price, price), method="bvls", tol=1e-14, max_iter=1000)
+    return target - matrix @ found.x / root
+
+
+def test_a_table_of_any_shape_gives_up_its_movement_to_the_price():
+    """0, 4, 0, 4 of weight 1 at price 1: ends move by 1, the inner two by 2, to 1, 2, 2, 3."""
+    assert free([0.0, 4.0, 0.0, 4.0], [1.0] * 4, 1.0).tolist() == pytest.approx([1.0, 2.0, 2.0, 3.0])
+    assert free([0.0, 6.0, 0.0, 6.0], [1.0] * 4, 1.0).tolist() == pytest.approx([1.0, 4.0, 2.0, 5.0])
+    assert free([0.0, 6.0, 0.0, 6.0], [1.0, 2.0, 4.0, 1.0], 0.0).tolist() == [0.0, 6.0, 0.0, 6.0]
+    assert free([0.0, 6.0], [3.0, 1.0], 99.0).tolist() == pytest.approx([1.5, 1.5])
+    assert free([5.0], [2.0], 1.0).tolist() == [5.0]
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 17, 64])
+@pytest.mark.parametrize("price", [0.01, 0.3, 2.0, 50.0])
+def test_a_table_of_any_shape_is_solved_exactly(n, price):
+    """The dual programme finds the same table, whatever the weights."""
+    rng = np.random.default_rng(n)
+    for spread in (0.0, 1.0, 3.0):
+        target, weight = rng.normal(size=n).cumsum(), np.exp(spread * rng.normal(size=n))
+        table, other = free(target, weight, price), free_by_dual(target, weight, price)
+        assert cost(table, target, weight, price) <= cost(other, target, weight, price) + 1e-9
+        assert table == pytest.approx(other, abs=1e-5 + 1e-3 * (spread > 1))
+
+
+@settings(deadline=None, max_examples=100)
+@given(PROBLEMS)
+def test_a_table_of_any_shape_is_as_cheap_as_any_of_one_turn(problem):
+    """Freedom costs nothing: no rising, falling or turning table is cheaper, ties and equal targets included."""
+    target, weight, price = problem
+    table, one_turn = free(target, weight, price), np.empty(len(target))
+    choose_shape(target, weight, price, ANY, 0.0, one_turn)
+    assert cost(table, target, weight, price) <= cost(one_turn, target, weight, price) + 1e-9
+    assert weight @ table == pytest.approx(weight @ target, abs=1e-9)
+
+
+def test_only_a_measure_declared_free_comes_out_with_two_turns():
+    """Risk is high below 3, low to 6, high to 9, low beyond: free has both turns, auto one at most."""
+    rng = np.random.default_rng(8)
+    x = rng.integers(0, 12, 2400).astype(float)
+    y = (rng.random(2400) < sigmoid(np.where((x < 3) | ((x >= 6) & (x < 9)), 1.0, -1.0))).astype(int)
+
+    def points(shape):
+        learner = ScorecardClassifier({"x": shape}, penalties=(2.0,), folds=2, certify=0)
+        [line] = learner.fit(pd.DataFrame({"x": x}), y).card_.measures
+        return line.shape, line.points(pd.Series([1.0, 4.0, 7.0, 10.0])).tolist()
+
+    shape, (first, second, third, fourth) = points("free")
+    assert shape == "free"
+    assert min(second, fourth) > max(first, third) + 50
+    shape, steps = points("auto")
+    assert shape != "free"
+    moving = np.sign(np.diff(steps))
+    assert np.count_nonzero(np.diff(moving[moving != 0])) <= 1

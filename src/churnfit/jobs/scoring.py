@@ -210,13 +210,8 @@ def _accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[Scor
     """Return the scored accounts as CTAs see them: red ones with their lead measure and reasons in words."""
     red = run.scores.loc[run.scores["band"] == "red", "account_id"].tolist()
     words = words_of(card, run, red, top=_TOP_REASONS)
-    actionable = {measure.name for measure in card.measures if measure.actionable}
-    to_act_on = {name: name for name in actionable} | {
-        pair.name: next(name for name in pair.members if spec.measures[name].actionable)
-        for pair in card.pairs
-        if pair.name in actionable
-    }
-    bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(actionable)]
+    to_act_on = _to_act_on(card, spec)
+    bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(to_act_on)]
     lead = bad.drop_duplicates("account_id").set_index("account_id")["measure"].map(to_act_on).to_dict()
     value = run.scores["arr"].fillna(spec.bands.default_value)
     owner = run.scores["owner"].astype(object).where(run.scores["owner"].notna(), "")
@@ -234,3 +229,13 @@ def _accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[Scor
         )
         for row in scored
     ]
+
+
+def _to_act_on(card: Scorecard, spec: ScorecardSpec) -> dict[str, str]:
+    """Return the measure to act on for each line that can be acted on: of a pair, the first member that can be."""
+    found = {line.name: [line.name] for line in card.measures if line.actionable}
+    for pair in card.pairs:
+        if pair.name in found:
+            in_spec = [name for name in pair.members if name in spec.measures]  # a segment is no measure
+            found[pair.name] = [name for name in in_spec if spec.measures[name].actionable]
+    return {line: names[0] for line, names in found.items() if names}

@@ -164,7 +164,7 @@ def _in_order(
     if prices is None:
         said = f"Group '{order.heaviest}' cannot be made the heaviest: its measures tell too little."
         return replace(learned, remarks=(*learned.remarks, said))
-    terms = _Terms(path=learned.path, prices=prices, trust=learned.trust)
+    terms = _Terms(path=learned.path, prices=prices, trust=learned.trust, slopes=learned.factors)
     ordered = _at_earned_slopes(found.at(prices), held, {k: one.at(prices) for k, one in by_fold.items()}, terms)
     cost = log_loss_sum(ordered.logit, held.cohort.churned, held.cohort.weight)
     cost -= log_loss_sum(learned.logit, held.cohort.churned, held.cohort.weight)
@@ -189,6 +189,10 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
         factors = np.repeat(
             earned_slopes(added.sum(axis=1, keepdims=True), cohort.churned, cohort.weight), len(names) + 1
         )
+    elif terms.slopes is not None:  # each its own slope again would undo the order that the prices brought about
+        of_pairs = next((terms.slopes[name] for name in sorted(in_pairs)), 1.0)
+        factors = np.array([*(terms.slopes[name] for name in names), of_pairs])
+        factors *= earned_slopes((added @ factors)[:, np.newaxis], cohort.churned, cohort.weight)
     else:
         factors = earned_slopes(added, cohort.churned, cohort.weight)
     by_name = {**dict.fromkeys(in_pairs, float(factors[-1])), **dict(zip(names, factors[:-1].tolist(), strict=True))}
@@ -210,11 +214,15 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
 
 @dataclass(frozen=True, kw_only=True)
 class _Terms:
-    """What was chosen: the prices of the fine fit and of the refit, and the trust in the hand-made card."""
+    """What was chosen: the prices of the fine fit and of the refit, and the trust in the hand-made card.
+
+    `slopes`: what each curve earned at the usual prices; absent, it is still to be found out.
+    """
 
     path: tuple[float, ...]
     prices: Prices
     trust: float
+    slopes: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -275,13 +275,15 @@ class Scorecard:
         """
         backed = np.zeros(len(snapshot))
         applicable = np.zeros(len(snapshot))
-        snapshot = self.with_pairs(snapshot)
+        members = {pair.name: pair.members for pair in self.pairs}
         for measure in self.measures:
-            gone = snapshot[measure.name].isna().to_numpy()
-            state = _state_texts(snapshot.get(measure.name + STATE_SUFFIX), len(snapshot))
-            known = ~gone | np.isin(state, list(_KNOWN_STATES))
-            applies = ~gone | ~np.isin(state, list(_INAPPLICABLE))
-            backed += measure.weight * known
+            known = applies = np.ones(len(snapshot), dtype=bool)
+            for name in members.get(measure.name, (measure.name,)):  # a pair is known where both its members are
+                gone = snapshot[name].isna().to_numpy()
+                state = _state_texts(snapshot.get(name + STATE_SUFFIX), len(snapshot))
+                known = known & (~gone | np.isin(state, list(_KNOWN_STATES)))
+                applies = applies & (~gone | ~np.isin(state, list(_INAPPLICABLE)))
+            backed += measure.weight * (known & applies)
             applicable += measure.weight * applies
         return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)
 

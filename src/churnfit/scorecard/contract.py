@@ -20,8 +20,9 @@ def input_columns(card: Scorecard) -> dict[str, tuple[str, bool]]:
     for name in card.read:
         text = name in grouped or (name in lines and isinstance(lines[name].curve, Categorical))
         columns[name] = ("string" if text else "double", True)
-        columns[name + STATE_SUFFIX] = ("string", False)
-    columns["segment"] = ("string", False)
+        if name != "segment":  # a member of a pair, but no measure: nothing says why it is missing
+            columns[name + STATE_SUFFIX] = ("string", False)
+    columns.setdefault("segment", ("string", False))
     return columns
 
 

@@ -44,9 +44,13 @@ class Cells:
     def labels(self) -> tuple[str, ...]:
         """The cells in words, gaps not among them."""
         if self.groups:
-            return tuple("/".join(group) for group in self.groups)
-        inner = (f"{low:g} to {high:g}" for low, high in pairwise(self.cuts))
-        return (f"below {self.cuts[0]:g}", *inner, f"from {self.cuts[-1]:g}")
+            plain = tuple("/".join(group) for group in self.groups)
+            if len({*plain, NO_DATA}) > len(plain):
+                return plain
+            return tuple("/".join(f"'{value}'" for value in group) for group in self.groups)  # two cells read alike
+        said = [f"{cut:.12g}" for cut in self.cuts]  # fewer digits: neighbouring large cuts would read the same
+        inner = (f"{low} to {high}" for low, high in pairwise(said))
+        return (f"below {said[0]}", *inner, f"from {said[-1]}")
 
     def of(self, column: pd.Series) -> Texts:
         """Return the cell of each row in words (n,); None for a category that was never seen."""
