@@ -12,6 +12,7 @@ from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Prices, refit
 from churnfit.learning.pairs import Grown, grown
 from churnfit.learning.penalties import Settings, coded_rows, designs
+from churnfit.learning.selection import _paying_pairs
 from churnfit.scorecard.card import sigmoid
 
 SETTINGS = Settings(shapes={}, max_knots=5, max_levels=8, penalties=(2.0,), folds=2, random_state=0)
@@ -95,6 +96,12 @@ def test_what_adds_up_keeps_no_pair(seed):
     """Up to two were allowed; none is worth a table."""
     X, y = added_up(seed=seed)
     assert ScorecardClassifier(pairs=2, **QUICK).fit(X, y).card_.pairs == ()
+
+
+@pytest.mark.parametrize(("loss", "kept"), [([100, 97], 0), ([100, 95], 1), ([100, 97, 80], 2), ([100, 95, 92], 1)])
+def test_each_pair_must_gain_four_units_of_unseen_rows(loss, kept):
+    """3 units are too little for one table, 5 enough; 20 pay for two, of which the first alone would not have."""
+    assert _paying_pairs(loss) == kept
 
 
 def test_no_more_pairs_than_allowed():
