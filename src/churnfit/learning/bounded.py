@@ -93,16 +93,12 @@ def log_loss_sum(logit: Floats, churned: Floats, weight: Floats) -> float:
     return float(np.sum(weight * (np.logaddexp(0.0, logit) - churned * logit)))
 
 
-def fit_bounded(problem: BoundedProblem, start: Floats, *, hessian: Floats | None = None) -> Floats:
-    """Return the minimiser, from a feasible `start`.
-
-    The curvature is taken anew while the objective falls fast. A given `hessian` (of a like problem) is kept
-    throughout: the minimiser is the same, only the way there differs.
-    """
+def fit_bounded(problem: BoundedProblem, start: Floats) -> Floats:
+    """Return the minimiser, from a feasible `start`; the curvature is taken anew while the objective falls fast."""
     theta = np.clip(start, problem.lower, problem.upper)
     logit = problem.rows.logit(theta)
     value = problem.objective(theta, logit)
-    kept, curved = hessian is not None, hessian
+    curved: Floats | None = None
     for _ in range(_ROUNDS):
         if curved is None:
             curved = problem.hessian(logit)
@@ -120,7 +116,7 @@ def fit_bounded(problem: BoundedProblem, start: Floats, *, hessian: Floats | Non
         gained, value = (value - tried) / max(abs(tried), 1e-12), tried
         if gained < _SETTLED:
             break
-        if not kept and gained > _CURVATURE_MOVED:
+        if gained > _CURVATURE_MOVED:
             curved = None
     return theta
 
