@@ -7,7 +7,8 @@ import pytest
 from churnfit.learning.codes import learn_bins, normalised
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import Cohort
-from churnfit.learning.penalties import Settings, coded_rows
+from churnfit.learning.joint import refit
+from churnfit.learning.penalties import Settings, coded_rows, designs
 from churnfit.scorecard.card import sigmoid
 
 SETTINGS = Settings(shapes={}, max_knots=5, max_levels=8, penalties=(2.0,), folds=3, random_state=0)
@@ -25,7 +26,9 @@ def kept(table, churned, groups=None):
     )
     binning = learn_bins(cohort.frame, cohort.weight)
     whole = coded_rows(binning, binning.encode(cohort.frame), cohort, np.ones(n, dtype=bool))
-    return measures_with_evidence(whole, cohort, [2.0], 2.0, SETTINGS)
+    *_, (_, design) = designs(whole, [2.0], SETTINGS)
+    curves = refit(design, whole.churned, whole.weight, 2.0)
+    return measures_with_evidence(whole, curves, cohort, [2.0], SETTINGS, penalty=2.0)
 
 
 @pytest.fixture(scope="module")

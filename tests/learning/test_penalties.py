@@ -81,7 +81,7 @@ def test_what_is_declared_is_what_is_learned(cohort, shape, name, signs):
 
 
 def test_every_shape_a_person_may_declare_is_known():
-    """The four words of a spec."""
+    """The five words of a spec."""
     assert set(SHAPES) == {"auto", "higher_is_better", "lower_is_better", "healthy_range", "free"}
 
 

@@ -161,7 +161,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         judged["p_champion"] = champion.churn_probability(judging)
     if not spec.learning.pairs:
         say("Asking what named pairs would gain")
-        paired = learn_card(learning, spec, pairs=_PAIRS_ASKED)
+        paired = learn_card(learning, spec, pairs=_PAIRS_ASKED, certify=0)
         if paired.pairs:
             judged["p_paired"] = paired.churn_probability(judging)
             pairs_asked = tuple(pair.name for pair in paired.pairs)

@@ -26,6 +26,7 @@ def with_the_date(refusal: DataError, learning: pd.DataFrame, maturing: pd.DataF
     lost, accounts = learning.loc[learning["churned"] == 1, "account_id"].nunique(), learning["account_id"].nunique()
     rate = max(lost, 1) / max(accounts, 1)  # nobody lost yet: as if one had been, else no date could be named
     needed = max(floor.min_accounts - accounts, math.ceil((floor.min_churned - lost) / rate), 0)
+    maturing = maturing[~maturing["account_id"].isin(learning["account_id"])]
     dates = maturing.drop_duplicates("account_id")["matures_on"].sort_values(ignore_index=True)
     if len(dates) >= needed > 0:
         when = f"about {dates[needed - 1]:%Y-%m-%d} there should be enough: {needed} more accounts will have matured"

@@ -10,10 +10,10 @@ What is covered, given that the measure is on the card:
   reaches the level; an open end says that the band never leaves it.
 
 The curves are those of `churnfit.learning.resampling`, intervals their 5th and 95th percentiles, stretched to the
-printed value. Learning shapes and knots again in every resample is what makes them cover (`benchmarks/recovery.py`):
-on fixed knots, with or without the penalty, green thresholds are covered 70 % of the time. Not covered: the chance
-that a measure without effect is on the card at all; its true weight is 0, and a card names it only when it looked
-otherwise.
+printed value. Learning shapes and knots again in every resample is what makes them cover (`benchmarks/recovery.py`): on
+fixed knots, with or without the penalty, green thresholds are covered 70 % of the time. Not covered: that a pair's
+cells keep the order they were found in, and the chance that a measure without effect is on the card at all; its true
+weight is 0, and a card names it only when it looked otherwise.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class _Line:
         """Return the share of resamples whose curve is like the card's."""
         curve = self.printed.curve
         if isinstance(curve, Categorical):
-            points = curve.at(np.array(self.measure.levels, dtype=object))
+            points = curve.at(np.array(self.measure.levels or (None,), dtype=object))
         else:
             points = curve.at(self.measure.middles)
         states = [dict(self.printed.missing)[state] for state in self.measure.states]

@@ -144,6 +144,10 @@ class Coded:
     bins: NDArray[np.int32]
     recodes: tuple[NDArray[np.int32], ...]
 
+    def take(self, rows: NDArray[np.intp]) -> Coded:
+        """Return these rows."""
+        return replace(self, codes=self.codes[:, rows], bins=self.bins[:, rows])
+
     def recode(self, bins: NDArray[np.int32]) -> NDArray[np.int32]:
         """Return bins of `Binning.encode` (n_measures, n_rows) in the order of the fit."""
         return np.stack([recode[row] for recode, row in zip(self.recodes, bins, strict=True)])

@@ -1,8 +1,8 @@
 """Curves: a fine table reduced to what a person can say.
 
-Numbers become straight lines between at most five knots: knots are added where they lower the weighted squared error
-against the fine table most, while the gain pays, and are moved to sayable numbers. Measures with few values and
-categories become steps: neighbouring levels are merged while merging costs next to nothing.
+Numbers become straight lines between a few knots, seldom more than five: knots are added where they lower the weighted
+squared error against the fine table most, while the gain pays, and are moved to sayable numbers. Measures with few
+values and categories become steps: neighbouring levels are merged while merging costs next to nothing.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from churnfit.learning.refusals import (
     refuse_endless,
     refuse_one_class,
     refuse_too_few,
+    refuse_uneven,
     refuse_unknown_settings,
 )
 from churnfit.learning.resampling import resampled_curves
@@ -59,7 +60,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     penalties : sequence of float, default=(0.5, 1, 2, 4, 8, 16)
         Prices on movement to choose from, in log-likelihood units per logit.
     folds : int, default=4
-        Cross-validation folds that choose the penalty; rows of one group stay together.
+        Cross-validation folds that choose the penalty; rows of one group stay together. Where fewer than 300 groups
+        churned and none is dated there are at least ten; where cohorts are dated, folds are blocks of them.
     min_accounts, min_churned : int, default=60 and 12
         Below this many groups, or churned groups, ``fit`` refuses.
     pairs : int, default=0
@@ -88,7 +90,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (2,)
         The labels, sorted; `churned_index_` is the place of the one that means churned.
     out_of_fold_probability_ : ndarray of shape (n_rows,)
-        Churn probability of each training row from folds that did not see it, before rounding.
+        Churn probability of each training row from folds that did not see it, before rounding;
+        which measures are on the card was decided on all rows.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -183,6 +186,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             began=None if began is None else np.asarray(began, dtype="datetime64[us]"),
             prior_health=None if prior_health is None else np.asarray(prior_health, dtype=np.float64),
         )
+        refuse_uneven(cohort)
         used = cohort.weight > 0
         cohort = cohort.take(used)
         refuse_one_class(cohort)
@@ -192,7 +196,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             learned.logit, cohort.churned, cohort.weight, fold=learned.fold, groups=cohort.groups
         ).calibration
         resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
-        curves = merged_curves(learned, resampled, cohort) if resampled else learned.curves
+        curves = learned.curves
+        if resampled and self.heaviest_group is None:  # a merger could undo the order of groups
+            curves = merged_curves(learned, resampled, cohort)
         lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
         offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}

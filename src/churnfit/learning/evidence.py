@@ -11,7 +11,6 @@ gain in likelihood, which is additive and knows its unit.
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -29,46 +28,62 @@ __all__ = ["measures_with_evidence"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_COPIES = 40  # shuffled copies that say what chance gains: a quantile of them must mean something
-_FEWEST = 20  # and at least so many of each kind, numbers and categories, that is among the measures
-_MANY_ROWS = 50_000  # what decides gains hundreds of units there, chance the same few: one round will do
-_BEATEN = 0.95  # share of shuffled copies of its kind that a measure must beat
+_ROUNDS = 20  # copies of each measure: with fewer a quantile of them means little
+_BEATEN = 0.95  # share of the copies of its own, and of those of its kind, that a measure must beat
+_CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is learned from so many
 
 
 def measures_with_evidence(
-    whole: CodedRows, cohort: Cohort, path: list[float], penalty: float, settings: Settings
+    whole: CodedRows, curves: Curves, cohort: Cohort, path: list[float], settings: Settings, *, penalty: float
 ) -> set[str]:
-    """Return the measures that tell more than nearly all shuffled copies of their kind, numbers or categories, do.
+    """Return the measures of `curves` that tell more than nearly all shuffled copies do.
 
-    A copy has the values of a measure, dealt out to other accounts: whatever it gains is chance. Real measures and
-    copies are learned together, in as many rounds as make enough copies.
+    A copy has the values of a measure, dealt out to other accounts: whatever it gains is chance. A measure is held
+    against its own copies, since more levels or bins find more by chance, and against all of its kind, numbers or
+    categories, which are more.
     """
     rng = np.random.default_rng(settings.random_state)
-    real = whole.coded
-    kinds = {measure.name: measure.numeric for measure in real.measures}
-    gains: dict[str, list[float]] = {name: [] for name in kinds}
-    by_chance: dict[bool, list[float]] = {True: [], False: []}
-    for _ in range(1 if len(cohort.churned) > _MANY_ROWS else _rounds(list(kinds.values()))):
-        copies = _copies(real, dealt_to_others(cohort.groups, rng), whole)
+    some = _some_accounts(cohort, rng)
+    part = replace(
+        whole,
+        coded=whole.coded.take(some),
+        churned=whole.churned[some],
+        weight=whole.weight[some],
+        prior_health=None,
+    )
+    groups = cohort.groups[some]
+    own: dict[str, list[float]] = {measure.name: [] for measure in part.coded.measures}
+    for _ in range(_ROUNDS):
+        copies = _copies(part.coded, dealt_to_others(groups, rng), part)
         both = Coded(
-            measures=(*real.measures, *copies.measures),
-            codes=np.vstack([real.codes, copies.codes]),
-            bins=np.vstack([real.bins, copies.bins]),
-            recodes=(*real.recodes, *copies.recodes),
+            measures=(*part.coded.measures, *copies.measures),
+            codes=np.vstack([part.coded.codes, copies.codes]),
+            bins=np.vstack([part.coded.bins, copies.bins]),
+            recodes=(*part.coded.recodes, *copies.recodes),
         )
-        *_, (_, design) = designs(replace(whole, coded=both), path, settings)
-        found = _gains(refit(design, whole.churned, whole.weight, penalty), whole)
-        for name, seen in gains.items():
-            seen.append(found.get(name, 0.0))
-        for copy in copies.measures:
-            by_chance[copy.numeric].append(found.get(copy.name, 0.0))
-    level = {kind: float(np.quantile(seen, _BEATEN)) for kind, seen in by_chance.items() if seen}
-    return {name for name, seen in gains.items() if np.mean(seen) > level[kinds[name]]}
+        *_, (_, design) = designs(replace(part, coded=both), path, settings)
+        found = _gains(refit(design, part.churned, part.weight, penalty), part)
+        for seen, copy in zip(own.values(), copies.measures, strict=True):
+            seen.append(found.get(copy.name, 0.0))
+    kinds = {measure.name: measure.numeric for measure in part.coded.measures}
+    level = {
+        kind: float(np.quantile([gain for name, seen in own.items() if kinds[name] == kind for gain in seen], _BEATEN))
+        for kind in set(kinds.values())
+    }
+    return {
+        name
+        for name, gain in _gains(curves, whole).items()
+        if gain > max(level[kinds[name]], float(np.quantile(own[name], _BEATEN)))
+    }
 
 
-def _rounds(kinds: list[bool]) -> int:
-    each = (_FEWEST / kinds.count(kind) for kind in set(kinds))
-    return math.ceil(max(1.0, _COPIES / len(kinds), *each))
+def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return the rows of so many accounts, drawn at random, that they are about `_CHANCE_ROWS`; all where fewer."""
+    if len(cohort.groups) <= _CHANCE_ROWS:
+        return np.arange(len(cohort.groups))
+    account = np.unique(cohort.groups, return_inverse=True)[1]
+    share = _CHANCE_ROWS / len(account)
+    return np.flatnonzero((rng.random(int(account.max()) + 1) < share)[account])
 
 
 def _copies(real: Coded, givers: NDArray[np.intp], whole: CodedRows) -> Coded:

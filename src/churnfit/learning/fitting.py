@@ -31,7 +31,12 @@ def typical_value(snapshot: pd.DataFrame, spec: ScorecardSpec) -> float:
 
 
 def learn_card(
-    training: pd.DataFrame, spec: ScorecardSpec, *, snapshot_sha256: str = "", pairs: int | None = None
+    training: pd.DataFrame,
+    spec: ScorecardSpec,
+    *,
+    snapshot_sha256: str = "",
+    pairs: int | None = None,
+    certify: int | None = None,
 ) -> Scorecard:
     """Return the scorecard learned from labelled snapshot rows.
 
@@ -39,8 +44,8 @@ def learn_card(
     ----------
     training : DataFrame
         A snapshot with a 0/1 column ``churned`` and, where rows are dated, ``started_at``.
-    pairs : int, optional
-        Most named pairs, in place of the spec's number.
+    pairs, certify : int, optional
+        Most named pairs, and resamples, in place of the spec's numbers.
 
     Raises
     ------
@@ -60,7 +65,7 @@ def learn_card(
         heaviest_group=spec.learning.heaviest_group,
         segment_column="segment" if segmented else None,
         horizon_days=spec.cohort.horizon_days,
-        certify=spec.learning.certify,
+        certify=spec.learning.certify if certify is None else certify,
         random_state=spec.learning.random_state,
     )
     dated = spec.evaluation.method == "out_of_time"

@@ -39,9 +39,7 @@ def order_prices(found: Grown, order: GroupOrder, penalty: float, factors: Mappi
 
     def prices(price: float) -> Prices:
         special = {
-            plan.name: penalty + (-price if order.group_of[plan.name] == order.heaviest else price)
-            for plan in found.curves.plans
-            if plan.name in order.group_of
+            name: penalty + (-price if group == order.heaviest else price) for name, group in order.group_of.items()
         }
         return Prices(penalty, special)
 

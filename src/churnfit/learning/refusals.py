@@ -7,14 +7,21 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import _check_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from churnfit.errors import DataError, SpecError, count_and_examples
 from churnfit.learning.folds import Cohort
 from churnfit.learning.penalties import SHAPES
 from churnfit.spec import nearest
 
-__all__ = ["checked_weights", "refuse_endless", "refuse_one_class", "refuse_too_few", "refuse_unknown_settings"]
+__all__ = [
+    "checked_weights",
+    "refuse_endless",
+    "refuse_one_class",
+    "refuse_too_few",
+    "refuse_uneven",
+    "refuse_unknown_settings",
+]
 
 
 def checked_weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> NDArray[np.float64]:
@@ -66,6 +73,22 @@ def refuse_one_class(cohort: Cohort) -> None:
             expected="accounts that churned and accounts that stayed (2 classes)",
             came=f"1 class in {len(cohort.churned):,} rows of weight above 0",
             fix="Widen the cohort or lengthen the horizon.",
+        )
+
+
+def refuse_uneven(cohort: Cohort) -> None:
+    """Raise CF202 when the hand-made health of a row is unknown; ValueError when a column has another length."""
+    for column in (cohort.began, cohort.prior_health):
+        if column is not None:
+            check_consistent_length(column, cohort.frame)
+    unknown = 0 if cohort.prior_health is None else int((~np.isfinite(cohort.prior_health)).sum())
+    if unknown:
+        raise DataError(
+            "CF202",
+            where="prior_health",
+            expected="a finite health for every row",
+            came=f"{unknown} rows without",
+            fix="Give those rows the middle of the card.",
         )
 
 

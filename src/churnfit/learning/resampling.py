@@ -1,9 +1,9 @@
 """Resamples: the curves that other draws of the same accounts would have given.
 
 A resample counts every account 0, 1, 2 … times, and the card's measures are learned from it again: order of the
-categories, shapes, knots and heights, at the penalty that was chosen. Beyond tens of thousands of accounts a resample
-is drawn from one block of them, each counted so often that the resample is as large as the whole (the bag of little
-bootstraps): the spread is that of the whole, the cost that of a block.
+categories, shapes, knots and heights, at the penalty that was chosen; cells of a pair keep their order. Beyond tens of
+thousands of accounts a resample is drawn from one block of them, each counted so often that the resample is as large as
+the whole (the bag of little bootstraps): the spread is that of the whole, the cost that of a block.
 
 References
 ----------

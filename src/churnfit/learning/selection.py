@@ -36,12 +36,15 @@ Choice: TypeAlias = tuple[float, float, float]
 _PAIR_PRICE = 4.0  # log-likelihood units of unseen rows that a pair must gain: it is a table to read
 _LEAVING = 1.64  # standard errors by which unseen rows must speak against the hand-made card: one in twenty by chance
 _TRUSTS = (0.0, 1.0, 4.0, 16.0, 64.0)  # rows of the prior card per row of the cohort
-_SHRINKAGES = (0.1, 0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
+_SHRINKAGES = (0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
+_SHRINKAGES_OF_FEW = (0.1, *_SHRINKAGES)  # with few churners the price that finds shapes is too high for heights
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Learned:
     """The best penalty's curves, each at the slope it earned, and what rows say that they were not learned from.
+
+    Penalty, pairs and slopes are judged by unseen rows; which measures are on the card was decided on all of them.
 
     Parameters
     ----------
@@ -57,12 +60,10 @@ class Learned:
         Out-of-fold churn logits, matched to the base rate.
     fold : ndarray of shape (n_rows,)
         The fold that held each row out.
-    measures : tuple of MeasureBins
-        The fine bins behind each curve.
-    penalty, shrinkage : float
-        The fine fit's price on movement, and the refit's as a share of it.
-    factors : ndarray of shape (n_curves,)
-        The slope each curve earned; it is already in `curves`.
+    rows : CodedRows
+        What the curves were learned from, pairs and rows of the hand-made card included.
+    path, prices : tuple of float, Prices
+        What the fine fit and the refit were charged.
     """
 
     curves: Curves
@@ -98,17 +99,20 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     parts = {
         k: coded_rows(binning, bins, cohort, (fold != k) | (fold == HELD_BY_NONE)) for k in np.unique(fold).tolist()
     }
-    trusts = _TRUSTS if _leans(cohort) else (0.0,)
-    tried = {k: _tried(part, trusts, path, settings) for k, part in parts.items()}
+    few = len(np.unique(cohort.groups[cohort.churned > 0])) < FEW_CHURNED
+    trusts = _TRUSTS if few and cohort.prior_health is not None else (0.0,)
+    shrinkages = _SHRINKAGES_OF_FEW if few else _SHRINKAGES
+    choices = [(penalty, shrinkage, trust) for trust in trusts for penalty in path for shrinkage in shrinkages]
+    tried = {k: _tried(part, choices, settings) for k, part in parts.items()}
     held = _HeldOut(cohort=cohort, bins=bins, fold=fold, in_time=dealt.in_time)
     best = _best_choice(tried, held)
     path, penalty = [step for step in path if step >= best[0]], best[0] * best[1]
     whole = coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool))
     whole = leaning(whole, best[2])
     *_, (_, design) = designs(whole, path, settings)
-    telling = measures_with_evidence(whole, cohort, path, penalty, settings)
     by_fold = {k: tried[k][best] for k in parts}
     found = Grown.plain(whole, refit(design, whole.churned, whole.weight, penalty))
+    telling = measures_with_evidence(whole, found.curves, cohort, path, settings, penalty=penalty)
     if settings.pairs:
         steps = {k: grown(one, path, penalty, settings, most=settings.pairs) for k, one in by_fold.items()}
         numbers = range(settings.pairs + 1)
@@ -158,6 +162,7 @@ def _in_order(
     learned: Learned, found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], order: GroupOrder
 ) -> Learned:
     """Return the curves under which the wanted group is the heaviest, and what that costs on unseen rows."""
+    order = _with_groups_of_pairs(order, [found, *by_fold.values()])
     if lead(order, learned.curves, {}) >= AHEAD:
         return replace(learned, remarks=(*learned.remarks, f"Group '{order.heaviest}' is the heaviest by itself."))
     prices = order_prices(found, order, learned.prices.usual, learned.factors)
@@ -173,6 +178,17 @@ def _in_order(
         f"{cost / held.cohort.weight.sum():.4f} of log-loss."
     )
     return replace(ordered, remarks=(*ordered.remarks, said))
+
+
+def _with_groups_of_pairs(order: GroupOrder, cards: list[Grown]) -> GroupOrder:
+    """Return the order with every pair in the group of its first member that has one, as on the card."""
+    members = {pair.pair.name: pair.pair.members for card in cards for pair in card.pairs}
+    of_pairs = {
+        name: next(order.group_of[member] for member in both if member in order.group_of)
+        for name, both in members.items()
+        if any(member in order.group_of for member in both)
+    }
+    return replace(order, group_of={**order.group_of, **of_pairs})
 
 
 def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown], terms: _Terms) -> Learned:
@@ -262,20 +278,14 @@ class _HeldOut:
         return added
 
 
-def _leans(cohort: Cohort) -> bool:
-    lost = len(np.unique(cohort.groups[cohort.churned > 0]))
-    return cohort.prior_health is not None and lost < FEW_CHURNED
-
-
-def _tried(
-    part: CodedRows, trusts: tuple[float, ...], path: list[float], settings: Settings
-) -> dict[tuple[float, float, float], Grown]:
-    """Return the curves of every penalty, shrinkage and trust in the prior, learned from one fold's training part."""
+def _tried(part: CodedRows, choices: list[Choice], settings: Settings) -> dict[Choice, Grown]:
+    """Return the curves of every choice, learned from one fold's training part."""
+    path = sorted({penalty for penalty, _, _ in choices}, reverse=True)
     found = {}
-    for trust in trusts:
+    for trust in sorted({trust for _, _, trust in choices}):
         rows = leaning(part, trust)
         for penalty, design in designs(rows, path, settings):
-            for shrinkage in _SHRINKAGES:
+            for shrinkage in sorted({shrinkage for _, shrinkage, _ in choices}):
                 curves = refit(design, rows.churned, rows.weight, penalty * shrinkage)
                 found[penalty, shrinkage, trust] = Grown.plain(rows, curves)
     return found
