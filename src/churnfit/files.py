@@ -7,15 +7,18 @@ clock is written: same table, same bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from churnfit.errors import UsageError
 
-__all__ = ["read_parquet", "refuse_existing", "write_parquet", "write_text"]
+__all__ = ["by_ending", "read_parquet", "refuse_existing", "write_parquet", "write_text"]
+
+Kind = TypeVar("Kind")
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -51,6 +54,20 @@ def refuse_existing(path: Path) -> None:
             came="an existing one",
             fix="Give another name, or remove it.",
         )
+
+
+def by_ending(path: Path, known: Mapping[str, Kind]) -> Kind:
+    """Return what belongs to the ending of `path` (".csv"); CF703 when it is none of the `known` ones."""
+    found = known.get(path.suffix)
+    if found is None:
+        raise UsageError(
+            "CF703",
+            where=str(path),
+            expected=f"a name ending in {', '.join(known)}",
+            came=path.suffix or "no ending",
+            fix="Give the file another name.",
+        )
+    return found
 
 
 def read_parquet(path: Path) -> pd.DataFrame:

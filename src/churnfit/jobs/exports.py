@@ -15,7 +15,7 @@ import pandas as pd
 
 from churnfit.cta.rules import Cta
 from churnfit.errors import UsageError
-from churnfit.files import read_parquet, refuse_existing, write_parquet, write_text
+from churnfit.files import by_ending, read_parquet, refuse_existing, write_parquet, write_text
 from churnfit.jobs.scoring import queue
 from churnfit.jobs.workspace import Workspace
 
@@ -65,16 +65,7 @@ def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace
         refuse_existing(path)
     frame = queue_frame(workspace, card) if table == "queue" else _scores(workspace, card)
     writers = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": write_parquet}
-    writer = writers.get(path.suffix)
-    if writer is None:
-        raise UsageError(
-            "CF703",
-            where=str(path),
-            expected=f"a name ending in {', '.join(writers)}",
-            came=path.suffix or "no ending",
-            fix="Give the file another name.",
-        )
-    writer(frame, path)
+    by_ending(path, writers)(frame, path)
     return len(frame)
 
 

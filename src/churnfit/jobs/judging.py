@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churnfit.errors import UsageError
 from churnfit.evaluation.results import Backtest
 from churnfit.evaluation.rolling import Learn, rolling_backtest
-from churnfit.files import refuse_existing, write_text
+from churnfit.files import by_ending, refuse_existing, write_text
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.baseline import hand_made_health, hand_made_probability
 from churnfit.learning.challenger import ChallengerFit, fit_challenger
@@ -91,15 +90,7 @@ def write_report(workspace: Workspace, card: str, reference: str, path: Path) ->
     UsageError
         CF703 for another ending, CF506 when the file is there already, CF602 when there is no such version.
     """
-    name = REPORTS.get(path.suffix)
-    if name is None:
-        raise UsageError(
-            "CF703",
-            where=str(path),
-            expected=f"a name ending in {', '.join(REPORTS)}",
-            came=path.suffix or "no ending",
-            fix="Give the file another name.",
-        )
+    name = by_ending(path, REPORTS)
     refuse_existing(path)
     write_text(logged_report(workspace, card, reference, name=name), path)
 
