@@ -57,7 +57,7 @@ def found_in(frame, churned, *, most=1):
     rows = coded_rows(binning, bins, cohort, np.ones(len(frame), dtype=bool))
     *_, (_, design) = designs(rows, [2.0], SETTINGS)
     start = Grown.plain(rows, refit(design, rows.churned, rows.weight, 2.0))
-    return grown(start, [2.0], 2.0, SETTINGS, most=most), bins
+    return grown(start, [2.0], Prices(2.0), SETTINGS, most=most), bins
 
 
 def rank_quality(learner, X, y):
@@ -192,7 +192,7 @@ def test_curves_with_pairs_say_of_new_rows_what_they_say_of_their_own():
         assert one.contributions(bins).sum(axis=0) + one.curves.intercept == pytest.approx(one.logit())
     again = found[1].at(Prices(2.0))
     assert again.logit() == pytest.approx(found[1].logit(), abs=1e-3)
-    alone = found[1].only(set(), 2.0)
+    alone = found[1].only(set(), Prices(2.0))
     assert [plan.name for plan in alone.curves.plans] == ["x × y"]
 
 

@@ -10,14 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError
+from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded
+from churnfit.scorecard.card import sigmoid
 from churnfit.spec import BaselineMeasure, nearest
 
-__all__ = ["hand_made_health", "hand_made_probability"]
+__all__ = ["hand_made_health", "hand_made_probability", "probability_of_health"]
 
 FloatArray = NDArray[np.float64]
 
 _HALF = 0.5  # what amber and missing values earn: the middle, neither praise nor blame
-_RIDGE = 1e4  # C of the logistic fit: too weak to be seen, finite where health separates the classes
+_RIDGE = 1e-4  # of the logistic fit: too weak to be seen, finite where health separates the classes
 
 
 def hand_made_health(measures: pd.DataFrame, baseline: Mapping[str, BaselineMeasure]) -> FloatArray:
@@ -86,8 +88,6 @@ def hand_made_probability(train_health: Any, churned: Any, health: Any) -> Float
     DataError
         CF102 when the training rows have one class.
     """
-    from sklearn.linear_model import LogisticRegression
-
     trained, labels = np.asarray(train_health, dtype=np.float64), np.asarray(churned, dtype=np.float64)
     asked = np.asarray(health, dtype=np.float64)
     if not 0 < labels.sum() < len(labels):
@@ -98,12 +98,34 @@ def hand_made_probability(train_health: Any, churned: Any, health: Any) -> Float
             came=f"{len(labels):,} rows, of which {int(labels.sum()):,} churned",
             fix="Learn from more accounts, or over a longer horizon.",
         )
+    return probability_of_health(trained, labels, np.ones(len(labels)), asked, ridge=_RIDGE)
+
+
+def probability_of_health(
+    trained: FloatArray, churned: FloatArray, weight: FloatArray, asked: FloatArray, *, ridge: float
+) -> FloatArray:
+    """Return the churn probability that the health `asked` (n_rows,) stands for, of shape (n_rows,).
+
+    A logistic curve fitted on the health, labels (0, 1, or a probability between) and weights of the training rows;
+    flat where healthier rows churned more, or all are equally healthy.
+
+    Parameters
+    ----------
+    ridge : float
+        Log-likelihood units that a slope of one logit per standard deviation costs, times two.
+    """
+    base_rate = float(np.average(churned, weights=weight))
     centre, spread = trained.mean(), trained.std()
-    base_rate: FloatArray = np.full(len(asked), labels.mean())
     if spread == 0:
-        return base_rate
-    fitted = LogisticRegression(C=_RIDGE).fit(((trained - centre) / spread)[:, np.newaxis], labels)
-    if fitted.coef_[0, 0] >= 0:
-        return base_rate
-    probability: FloatArray = fitted.predict_proba(((asked - centre) / spread)[:, np.newaxis])[:, 1]
-    return probability
+        return np.full(len(asked), base_rate)
+    problem = BoundedProblem(
+        rows=DenseRows(np.column_stack([np.ones(len(trained)), (centre - trained) / spread])),
+        churned=churned,
+        weight=weight,
+        linear=np.zeros(2),
+        ridge=np.array([0.0, ridge]),
+        lower=np.array([-np.inf, 0.0]),
+        upper=np.full(2, np.inf),
+    )
+    constant, slope = fit_bounded(problem, np.zeros(2))
+    return sigmoid(constant + slope * ((centre - asked) / spread))

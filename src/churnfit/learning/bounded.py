@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["BoundedProblem", "DenseRows", "Rows", "fit_bounded", "log_loss_sum"]
+__all__ = ["BoundedProblem", "DenseRows", "Rows", "fit_bounded", "log_loss_sum", "log_losses"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -88,9 +88,15 @@ class BoundedProblem:
         return self.rows.gram(curvature) + np.diag(self.ridge + 1e-9)
 
 
+def log_losses(logit: Floats, churned: Floats, weight: Floats) -> Floats:
+    """Return w · logloss of each label (0, 1, or a probability between) given its churn logit (n_rows,)."""
+    losses: Floats = weight * (np.logaddexp(0.0, logit) - churned * logit)
+    return losses
+
+
 def log_loss_sum(logit: Floats, churned: Floats, weight: Floats) -> float:
-    """Return Σ w · logloss of labels (0, 1, or a probability between) given churn logits."""
-    return float(np.sum(weight * (np.logaddexp(0.0, logit) - churned * logit)))
+    """Return the sum of `log_losses`."""
+    return float(np.sum(log_losses(logit, churned, weight)))
 
 
 def fit_bounded(problem: BoundedProblem, start: Floats) -> Floats:

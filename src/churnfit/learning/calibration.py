@@ -15,7 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded
+from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, log_losses
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import sigmoid
 
@@ -100,7 +100,7 @@ class Calibrated:
 
 
 def best_calibration(
-    logit: Floats, churned: Floats, weight: Floats, *, fold: NDArray[np.int64], groups: NDArray[np.object_]
+    logit: Floats, churned: Floats, weight: Floats, *, fold: NDArray[np.int64], account: NDArray[np.intp]
 ) -> Calibrated:
     """Return the calibration that rows it has not seen speak for, the simplest where several do.
 
@@ -108,8 +108,8 @@ def best_calibration(
     ----------
     logit : ndarray of shape (n_rows,)
         Out-of-fold churn logits.
-    fold, groups : ndarray of shape (n_rows,)
-        Rows of one fold, and of one account, are calibrated by the others only.
+    fold, account : ndarray of shape (n_rows,)
+        Rows of one fold, and of one account (0, 1, … in order of name), are calibrated by the others only.
 
     Returns
     -------
@@ -117,15 +117,15 @@ def best_calibration(
         A map counts as better than a simpler one when it gains `_WORTH` log-likelihood units and `_SURE` standard
         errors, paired by account.
     """
-    blocks = _blocks(fold, groups)
-    best, best_loss = "none", _losses(logit, churned, weight)
+    blocks = _blocks(fold, account)
+    best, best_loss = "none", log_losses(logit, churned, weight)
     for method, learn in _LEARNERS.items():
         mapped = np.empty(len(logit))
         for block in np.unique(blocks):
             held, rest = blocks == block, blocks != block
             mapped[held] = learn(logit[rest], churned[rest], weight[rest]).of(logit[held])
-        loss = _losses(mapped, churned, weight)
-        gain = np.bincount(np.unique(groups, return_inverse=True)[1], weights=best_loss - loss)
+        loss = log_losses(mapped, churned, weight)
+        gain = np.bincount(account, weights=best_loss - loss)
         error = float(np.sqrt(len(gain)) * gain.std())
         if gain.sum() > max(_WORTH, _SURE * error):
             best, best_loss = method, loss
@@ -133,16 +133,11 @@ def best_calibration(
     return Calibrated(calibration=chosen, loss=float(best_loss.sum()))
 
 
-def _blocks(fold: NDArray[np.int64], groups: NDArray[np.object_]) -> NDArray[np.int64]:
+def _blocks(fold: NDArray[np.int64], account: NDArray[np.intp]) -> NDArray[np.int64]:
     """Return the folds, or where there are fewer than two, accounts dealt out in turn."""
     if len(np.unique(fold)) > 1:
         return fold
-    return np.asarray(np.unique(groups, return_inverse=True)[1] % _FOLDS, dtype=np.int64)
-
-
-def _losses(logit: Floats, churned: Floats, weight: Floats) -> Floats:
-    loss: Floats = weight * (np.logaddexp(0.0, logit) - churned * logit)
-    return loss
+    return np.asarray(account % _FOLDS, dtype=np.int64)
 
 
 def _logistic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:

@@ -134,7 +134,7 @@ class Coded:
     measures : tuple of MeasureBins
         Categories in order of risk, least first.
     codes, bins : ndarray of shape (n_measures, n_rows)
-        In the order of the fit, and in that of `Binning.encode`.
+        In the order of the fit, and in that of `Binning.encode`; pairs have no row of their own in `bins`.
     recodes : tuple of ndarray
         Per measure the bin that stands for each bin of `Binning.encode`; the last entry is for categories without one.
     """

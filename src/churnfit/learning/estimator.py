@@ -193,7 +193,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
         learned = learn_curves(cohort, self._settings())
         calibration = best_calibration(
-            learned.logit, cohort.churned, cohort.weight, fold=learned.fold, groups=cohort.groups
+            learned.logit, cohort.churned, cohort.weight, fold=learned.fold, account=cohort.account
         ).calibration
         resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
         curves = learned.curves
@@ -312,13 +312,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             measures=lines,
             intercept=0.0,
             slope=slope,
-            base_rate=float(np.average(cohort.churned, weights=cohort.weight)),
+            base_rate=cohort.base_rate,
             bands=BandCuts(red_below=0.0, green_from=0.0),
             segment_offsets=offsets,
             left_out=tuple(sorted(name for name in offered if name not in used)),
             evidence=Evidence(
                 rows=len(cohort.churned),
-                accounts=len(np.unique(cohort.groups)),
+                accounts=len(cohort.lost),
                 churned_rows=int(cohort.churned.sum()),
             ),
         )

@@ -11,6 +11,7 @@ gain in likelihood, which is additive and knows its unit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -34,7 +35,7 @@ _CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is 
 
 
 def measures_with_evidence(
-    whole: CodedRows, curves: Curves, cohort: Cohort, path: list[float], settings: Settings, *, penalty: float
+    whole: CodedRows, curves: Curves, cohort: Cohort, path: Sequence[float], settings: Settings, *, penalty: float
 ) -> set[str]:
     """Return the measures of `curves` that tell more than nearly all shuffled copies do.
 
@@ -51,10 +52,10 @@ def measures_with_evidence(
         weight=whole.weight[some],
         prior_health=None,
     )
-    groups = cohort.groups[some]
+    account = cohort.account[some]
     own: dict[str, list[float]] = {measure.name: [] for measure in part.coded.measures}
     for _ in range(_ROUNDS):
-        copies = _copies(part.coded, dealt_to_others(groups, rng), part)
+        copies = _copies(part.coded, dealt_to_others(account, rng), part)
         both = Coded(
             measures=(*part.coded.measures, *copies.measures),
             codes=np.vstack([part.coded.codes, copies.codes]),
@@ -81,9 +82,8 @@ def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> NDArray[np.intp]
     """Return the rows of so many accounts, drawn at random, that they are about `_CHANCE_ROWS`; all where fewer."""
     if len(cohort.groups) <= _CHANCE_ROWS:
         return np.arange(len(cohort.groups))
-    account = np.unique(cohort.groups, return_inverse=True)[1]
-    share = _CHANCE_ROWS / len(account)
-    return np.flatnonzero((rng.random(int(account.max()) + 1) < share)[account])
+    share = _CHANCE_ROWS / len(cohort.groups)
+    return np.flatnonzero((rng.random(len(cohort.lost)) < share)[cohort.account])
 
 
 def _copies(real: Coded, givers: NDArray[np.intp], whole: CodedRows) -> Coded:

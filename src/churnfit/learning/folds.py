@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -10,11 +11,11 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
-__all__ = ["FEW_CHURNED", "HELD_BY_NONE", "Cohort", "Folds", "account_names", "dealt_to_others", "folds"]
+__all__ = ["HELD_BY_NONE", "Cohort", "Folds", "account_names", "dealt_in_turn", "dealt_to_others", "folds"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-FEW_CHURNED = 300  # churned accounts below which a cohort is small: it takes more folds, and leans on a prior card
+_FEW_CHURNED = 300  # churned accounts below which a cohort is small
 _FOLDS_OF_FEW = 10
 HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is in the learning part
 
@@ -37,6 +38,23 @@ class Cohort:
     def base_rate(self) -> float:
         """The weighted share of churned rows."""
         return float(np.average(self.churned, weights=self.weight))
+
+    @cached_property
+    def account(self) -> NDArray[np.intp]:
+        """The place of each row's account among all, in order of their names (n_rows,)."""
+        return np.unique(self.groups, return_inverse=True)[1]
+
+    @cached_property
+    def lost(self) -> NDArray[np.bool_]:
+        """Whether each account churned in any row (n_accounts,)."""
+        lost = np.zeros(int(self.account.max()) + 1, dtype=bool)
+        lost[self.account[self.churned > 0]] = True
+        return lost
+
+    @property
+    def few_churned(self) -> bool:
+        """Whether the cohort is small: it takes more folds and smaller prices, and leans on a prior card."""
+        return int(self.lost.sum()) < _FEW_CHURNED
 
     def take(self, rows: NDArray[np.bool_]) -> Cohort:
         """Return the rows where `rows` is true."""
@@ -76,24 +94,25 @@ def folds(cohort: Cohort, n_folds: int, random_state: int) -> Folds:
     blocks = _blocks_of_cohorts(cohort, n_folds)
     if blocks is not None:
         return Folds(of_row=blocks, in_time=True)
-    few = len(np.unique(cohort.groups[cohort.churned > 0])) < FEW_CHURNED
-    dealt = _dealt_accounts(cohort, max(n_folds, _FOLDS_OF_FEW) if few else n_folds, random_state)
+    dealt = _dealt_accounts(cohort, max(n_folds, _FOLDS_OF_FEW) if cohort.few_churned else n_folds, random_state)
     return Folds(of_row=dealt, in_time=False)
 
 
 def _dealt_accounts(cohort: Cohort, n_folds: int, random_state: int) -> NDArray[np.int64]:
-    """Return the fold of each row: shuffled accounts dealt out in turn, those that churned first."""
-    accounts, account_of = np.unique(cohort.groups, return_inverse=True)
-    lost = np.zeros(len(accounts), dtype=bool)
-    lost[account_of[cohort.churned > 0]] = True
-    n_folds = min(n_folds, int(lost.sum()), len(accounts) - int(lost.sum()))
+    """Return the fold of each row, the accounts dealt out in turn."""
+    lost = cohort.lost
+    n_folds = min(n_folds, int(lost.sum()), int((~lost).sum()))
     if n_folds < 2:
         return np.full(len(cohort.churned), HELD_BY_NONE)
-    shuffled = np.random.default_rng(random_state).permutation(len(accounts))
-    dealt = shuffled[np.argsort(~lost[shuffled], kind="stable")]
-    fold = np.empty(len(accounts), dtype=np.int64)
-    fold[dealt] = np.arange(len(accounts)) % n_folds
-    return fold[account_of]
+    return dealt_in_turn(lost, n_folds, np.random.default_rng(random_state))[cohort.account]
+
+
+def dealt_in_turn(lost: NDArray[np.bool_], n_hands: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the hand of each account (n_accounts,): shuffled and dealt out in turn, those that churned first."""
+    shuffled = rng.permutation(len(lost))
+    hand = np.empty(len(lost), dtype=np.int64)
+    hand[shuffled[np.argsort(~lost[shuffled], kind="stable")]] = np.arange(len(lost)) % n_hands
+    return hand
 
 
 def _blocks_of_cohorts(cohort: Cohort, n_folds: int) -> NDArray[np.int64] | None:
@@ -109,14 +128,20 @@ def _blocks_of_cohorts(cohort: Cohort, n_folds: int) -> NDArray[np.int64] | None
     return block.astype(np.int64) if learnable and len(starts) > 1 else None
 
 
-def dealt_to_others(groups: NDArray[np.object_], rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return for each row the row whose values it gets: rows of one account come from one account, in order."""
-    account_of = np.unique(groups, return_inverse=True)[1]
+def dealt_to_others(account: NDArray[np.intp], rng: np.random.Generator) -> NDArray[np.intp]:
+    """Return for each row the row whose values it gets: rows of one account come from one account, in order.
+
+    Parameters
+    ----------
+    account : ndarray of shape (n_rows,)
+        The account of each row, as anything that sorts.
+    """
+    account_of = np.unique(account, return_inverse=True)[1]
     by_account = np.argsort(account_of, kind="stable")
     sizes = np.bincount(account_of)
     first = np.cumsum(sizes) - sizes
     giver = rng.permutation(len(sizes))[account_of[by_account]]
-    nth = np.arange(len(groups)) - first[account_of[by_account]]
-    given = np.empty(len(groups), dtype=np.intp)
+    nth = np.arange(len(account_of)) - first[account_of[by_account]]
+    given = np.empty(len(account_of), dtype=np.intp)
     given[by_account] = by_account[first[giver] + nth % sizes[giver]]
     return given

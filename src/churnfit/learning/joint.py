@@ -68,9 +68,13 @@ class Design:
         """The fine fit's increments (n_columns,)."""
         return _joined([(*np.diff(plan.start), *([0.0] * len(plan.states))) for plan in self.plans])
 
+    @cached_property
+    def _width(self) -> int:
+        return max((len(table) for table in self.steps), default=1)
+
     def tables(self, coefficients: Floats) -> Floats:
         """Return the churn logit that each plan adds in each bin (n_plans, most bins)."""
-        tables = np.zeros((len(self.steps), max((len(table) for table in self.steps), default=1)))
+        tables = np.zeros((len(self.steps), self._width))
         for j, table in enumerate(self.steps):
             tables[j, : len(table)] = table @ coefficients[self.measure_of == j]
         return tables
@@ -81,8 +85,7 @@ class Design:
 
     def pull(self, residual: Floats) -> Floats:
         """Return the sum of `residual` (n_rows,) along every column, the intercept's last."""
-        width = max((len(table) for table in self.steps), default=1)
-        in_bins = pull_to_bins(self.codes, residual, width)
+        in_bins = pull_to_bins(self.codes, residual, self._width)
         parts = [table.T @ in_bins[j, : len(table)] for j, table in enumerate(self.steps)]
         return np.append(_joined(parts), residual.sum())
 

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from churnfit.learning.binned import sum_tables
 from churnfit.learning.codes import Coded, MeasureBins
 from churnfit.learning.curves import sayable
-from churnfit.learning.joint import Curves, Prices, refit
+from churnfit.learning.joint import Curves, Design, Prices, refit
 from churnfit.learning.penalties import CodedRows, Settings, designs
 from churnfit.scorecard.card import sigmoid
 from churnfit.scorecard.pairs import NO_DATA, Cells, Pair, cell_words
@@ -83,15 +83,15 @@ class Grown:
         codes = self.rows.coded.codes[self._places()]
         return sum_tables(codes, self.curves.design.tables(self.curves.coefficients), self.curves.intercept)
 
-    def only(self, names: set[str], penalty: float) -> Grown:
+    def only(self, names: set[str], prices: Prices) -> Grown:
         """Return the refit on the measures `names` and the pairs."""
-        kept = names | {pair.pair.name for pair in self.pairs}
-        design = self.curves.design.only(kept)
-        return replace(self, curves=refit(design, self.rows.churned, self.rows.weight, penalty))
+        return self._refitted(self.curves.design.only(names | {pair.pair.name for pair in self.pairs}), prices)
 
     def at(self, prices: Prices) -> Grown:
         """Return the refit at other prices."""
-        design = self.curves.design
+        return self._refitted(self.curves.design, prices)
+
+    def _refitted(self, design: Design, prices: Prices) -> Grown:
         return replace(self, curves=refit(design, self.rows.churned, self.rows.weight, prices.of(design)))
 
     def _places(self) -> list[int]:
@@ -99,12 +99,12 @@ class Grown:
         return [place[plan.name] for plan in self.curves.plans]
 
 
-def grown(start: Grown, path: Sequence[float], penalty: float, settings: Settings, *, most: int) -> list[Grown]:
+def grown(start: Grown, path: Sequence[float], prices: Prices, settings: Settings, *, most: int) -> list[Grown]:
     """Return the curves of `start`, then with one pair, and so on up to `most`; fewer where no further pair shows.
 
     Parameters
     ----------
-    path, penalty : sequence of float, float
+    path, prices : sequence of float, Prices
         Prices of the fine fit, most penalised first, and of the refit.
     """
     found = [start]
@@ -114,8 +114,8 @@ def grown(start: Grown, path: Sequence[float], penalty: float, settings: Setting
         if proposal is None:
             break
         rows = replace(last.rows, coded=_with_pair(last.rows.coded, proposal))
-        *_, (_, design) = designs(rows, list(path), settings)
-        curves = refit(design, rows.churned, rows.weight, penalty)
+        *_, (_, design) = designs(rows, path, settings)
+        curves = refit(design, rows.churned, rows.weight, prices.of(design))
         found.append(Grown(rows=rows, pairs=(*last.pairs, proposal), curves=curves))
     return found
 
@@ -258,19 +258,15 @@ def _pair_bins(
         [*cells.labels, NO_DATA] if coded.measures[j].states else [*cells.labels]
         for j, (cells, _) in zip(places, members, strict=True)
     ]
-    of_coarse = [
+    first, second = (
         np.append(np.searchsorted(run, np.arange(c.n_values), side="right"), len(run) + 1)
         for c, run in zip(coarse, cuts, strict=True)
-    ]
-    residual = np.zeros((len(words[0]), len(words[1])))
-    mass = np.zeros_like(residual)
-    for i, a in enumerate(of_coarse[0][: sums.shape[1]]):
-        for j, b in enumerate(of_coarse[1][: sums.shape[2]]):
-            if a < len(words[0]) and b < len(words[1]):
-                residual[a, b] += sums[0, i, j]
-                mass[a, b] += sums[1, i, j]
-    risk = (residual / (mass + _PRIOR)).ravel()
-    order = np.argsort(risk, kind="stable")
+    )
+    cells = np.zeros((2, len(cuts[0]) + 2, len(cuts[1]) + 2))
+    for total, part in zip(cells, sums, strict=True):
+        np.add.at(total, np.ix_(first, second), part[: len(first), : len(second)])
+    residual, mass = cells[:, : len(words[0]), : len(words[1])]
+    order = np.argsort((residual / (mass + _PRIOR)).ravel(), kind="stable")
     rank = np.argsort(order).reshape(residual.shape)
     of_bin = [cell_of[recode] for (_, cell_of), recode in zip(members, (coded.recodes[j] for j in places), strict=True)]
     table = rank[of_bin[0][:, np.newaxis], of_bin[1][np.newaxis, :]].astype(np.int32)
@@ -296,9 +292,5 @@ def _cells(measure: MeasureBins, coarse: _Coarse, cuts: list[int]) -> tuple[Cell
 
 def _said_cut(measure: MeasureBins, first: int) -> float:
     """Return a sayable number that divides bin `first` from the one before it."""
-    cut, above = float(measure.cuts[first - 1]), float(measure.middles[first])
-    return (
-        float(np.ceil(cut))
-        if measure.whole
-        else sayable(cut, 0.5 * min(above - cut, cut - float(measure.middles[first - 1])))
-    )
+    cut, below, above = (float(v) for v in (measure.cuts[first - 1], *measure.middles[first - 1 : first + 1]))
+    return float(np.ceil(cut)) if measure.whole else sayable(cut, 0.5 * min(above - cut, cut - below))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -70,7 +70,7 @@ def coded_rows(binning: Binning, bins: NDArray[np.int32], cohort: Cohort, rows: 
     )
 
 
-def designs(part: CodedRows, path: list[float], settings: Settings) -> list[tuple[float, Design]]:
+def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[tuple[float, Design]]:
     """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
     coded = part.coded
     allowed = [SHAPES[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coded.measures]

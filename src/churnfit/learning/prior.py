@@ -17,9 +17,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded
+from churnfit.learning.baseline import probability_of_health
 from churnfit.learning.penalties import CodedRows
-from churnfit.scorecard.card import sigmoid
 
 __all__ = ["leaning", "prior_probability"]
 
@@ -33,21 +32,7 @@ def prior_probability(rows: CodedRows, health: Floats) -> Floats:
 
     A logistic curve fitted on the rows; flat where healthier rows churned more.
     """
-    spread = health.std()
-    if spread == 0:
-        return np.full(len(health), float(np.average(rows.churned, weights=rows.weight)))
-    standard = (health.mean() - health) / spread
-    problem = BoundedProblem(
-        rows=DenseRows(np.column_stack([np.ones(len(standard)), standard])),
-        churned=rows.churned,
-        weight=rows.weight,
-        linear=np.zeros(2),
-        ridge=np.array([0.0, _RIDGE]),
-        lower=np.array([-np.inf, 0.0]),
-        upper=np.full(2, np.inf),
-    )
-    constant, slope = fit_bounded(problem, np.zeros(2))
-    return sigmoid(constant + slope * standard)
+    return probability_of_health(health, rows.churned, rows.weight, health, ridge=_RIDGE)
 
 
 def leaning(rows: CodedRows, trust: float) -> CodedRows:

@@ -94,8 +94,7 @@ def refuse_uneven(cohort: Cohort) -> None:
 
 def refuse_too_few(cohort: Cohort, min_accounts: int, min_churned: int) -> None:
     """Raise CF103 below `min_accounts` accounts, or `min_churned` churned ones."""
-    accounts = len(np.unique(cohort.groups))
-    lost = len(np.unique(cohort.groups[cohort.churned > 0]))
+    accounts, lost = len(cohort.lost), int(cohort.lost.sum())
     if accounts < min_accounts or lost < min_churned:
         raise DataError(
             "CF103",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from churnfit.learning.binned import pull_to_bins
 from churnfit.learning.codes import Binning, MeasureBins, ordered_by_risk
-from churnfit.learning.folds import Cohort
+from churnfit.learning.folds import Cohort, dealt_in_turn
 from churnfit.learning.penalties import CodedRows, Settings, designs
 from churnfit.learning.prior import leaning
 from churnfit.learning.selection import Learned
@@ -94,9 +94,9 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     rng = np.random.default_rng(settings.random_state)
     refits = _Refits(learned, settings)
     codes = learned.curves.design.codes
-    account = np.unique(cohort.groups, return_inverse=True)[1]
-    n_accounts = int(account.max()) + 1
-    block_of = _blocks(account, cohort.churned, rng)
+    account = cohort.account
+    n_accounts = len(cohort.lost)
+    block_of = _blocks(cohort.lost, rng)
     n_blocks = int(block_of.max()) + 1
     drawn, centres = [], []
     for block in range(n_blocks):
@@ -128,15 +128,9 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     )
 
 
-def _blocks(account: NDArray[np.intp], churned: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+def _blocks(lost: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the block of each account (n_accounts,), churned ones dealt out evenly."""
-    lost = np.zeros(int(account.max()) + 1, dtype=bool)
-    lost[account[churned > 0]] = True
-    n_blocks = max(1, min(-(-len(lost) // _BLOCK), int(lost.sum()) // _FEWEST))
-    shuffled = rng.permutation(len(lost))
-    block_of = np.empty(len(lost), dtype=np.int64)
-    block_of[shuffled[np.argsort(~lost[shuffled], kind="stable")]] = np.arange(len(lost)) % n_blocks
-    return block_of
+    return dealt_in_turn(lost, max(1, min(-(-len(lost) // _BLOCK), int(lost.sum()) // _FEWEST)), rng)
 
 
 def _drawn_weight(rows: _Rows, n_accounts: int, rng: np.random.Generator) -> Floats:

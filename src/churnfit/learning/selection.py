@@ -15,11 +15,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.bounded import log_loss_sum
+from churnfit.learning.bounded import log_loss_sum, log_losses
 from churnfit.learning.calibration import best_calibration, earned_slopes, matched_intercept
 from churnfit.learning.codes import MeasureBins, learn_bins
 from churnfit.learning.evidence import measures_with_evidence
-from churnfit.learning.folds import FEW_CHURNED, HELD_BY_NONE, Cohort, folds
+from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
 from churnfit.learning.joint import Curves, Design, Prices, refit
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
@@ -91,7 +91,6 @@ class Learned:
 
 def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     """Return the curves of the penalty that predicts best out of fold."""
-    path = sorted(settings.penalties, reverse=True)
     binning = learn_bins(cohort.frame, cohort.weight)
     bins = binning.encode(cohort.frame)
     dealt = folds(cohort, settings.folds, settings.random_state)
@@ -99,30 +98,42 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     parts = {
         k: coded_rows(binning, bins, cohort, (fold != k) | (fold == HELD_BY_NONE)) for k in np.unique(fold).tolist()
     }
-    few = len(np.unique(cohort.groups[cohort.churned > 0])) < FEW_CHURNED
-    trusts = _TRUSTS if few and cohort.prior_health is not None else (0.0,)
-    shrinkages = _SHRINKAGES_OF_FEW if few else _SHRINKAGES
-    choices = [(penalty, shrinkage, trust) for trust in trusts for penalty in path for shrinkage in shrinkages]
-    tried = {k: _tried(part, choices, settings) for k, part in parts.items()}
     held = _HeldOut(cohort=cohort, bins=bins, fold=fold, in_time=dealt.in_time)
+    tried = {k: _tried(part, _choices(cohort, settings), settings) for k, part in parts.items()}
     best = _best_choice(tried, held)
-    path, penalty = [step for step in path if step >= best[0]], best[0] * best[1]
-    whole = coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool))
-    whole = leaning(whole, best[2])
-    *_, (_, design) = designs(whole, path, settings)
-    by_fold = {k: tried[k][best] for k in parts}
-    found = Grown.plain(whole, refit(design, whole.churned, whole.weight, penalty))
-    telling = measures_with_evidence(whole, found.curves, cohort, path, settings, penalty=penalty)
+    terms = _Terms(
+        path=tuple(sorted((step for step in settings.penalties if step >= best[0]), reverse=True)),
+        prices=Prices(best[0] * best[1]),
+        trust=best[2],
+    )
+    whole = leaning(coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool)), terms.trust)
+    *_, (_, design) = designs(whole, terms.path, settings)
+    found = Grown.plain(whole, refit(design, whole.churned, whole.weight, terms.prices.usual))
+    by_fold = {k: fitted[best] for k, fitted in tried.items()}
+    telling = measures_with_evidence(whole, found.curves, cohort, terms.path, settings, penalty=terms.prices.usual)
     if settings.pairs:
-        steps = {k: grown(one, path, penalty, settings, most=settings.pairs) for k, one in by_fold.items()}
-        numbers = range(settings.pairs + 1)
-        most = _paying_pairs([held.calibrated_loss(_with_pairs(steps, n)) for n in numbers])
-        by_fold = _with_pairs(steps, most)
-        found = grown(found, path, penalty, settings, most=most)[-1]
-    found = found.only(telling, penalty)
-    by_fold = {k: one.only(telling, penalty) for k, one in by_fold.items()}
-    learned = _at_earned_slopes(found, held, by_fold, _Terms(path=tuple(path), prices=Prices(penalty), trust=best[2]))
+        found, by_fold = _with_paying_pairs(found, by_fold, held, terms, settings)
+    found = found.only(telling, terms.prices)
+    by_fold = {k: one.only(telling, terms.prices) for k, one in by_fold.items()}
+    learned = _at_earned_slopes(found, held, by_fold, terms)
     return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order)
+
+
+def _choices(cohort: Cohort, settings: Settings) -> list[Choice]:
+    trusts = _TRUSTS if cohort.few_churned and cohort.prior_health is not None else (0.0,)
+    shrinkages = _SHRINKAGES_OF_FEW if cohort.few_churned else _SHRINKAGES
+    path = sorted(settings.penalties, reverse=True)
+    return [(penalty, shrinkage, trust) for trust in trusts for penalty in path for shrinkage in shrinkages]
+
+
+def _with_paying_pairs(
+    found: Grown, by_fold: Mapping[int, Grown], held: _HeldOut, terms: _Terms, settings: Settings
+) -> tuple[Grown, dict[int, Grown]]:
+    """Return the card, and that of every fold, with as many pairs as unseen rows speak for."""
+    steps = {k: grown(one, terms.path, terms.prices, settings, most=settings.pairs) for k, one in by_fold.items()}
+    most_found = max(len(run) for run in steps.values())
+    paying = _paying_pairs([held.calibrated_loss(_with_pairs(steps, n)) for n in range(most_found)])
+    return grown(found, terms.path, terms.prices, settings, most=paying)[-1], _with_pairs(steps, paying)
 
 
 def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) -> Choice:
@@ -140,10 +151,9 @@ def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) ->
         return min(choices, key=lambda choice: (total[choice], *(-setting for setting in choice)))
 
     least = best_of(list(losses))
-    account = np.unique(held.cohort.groups, return_inverse=True)[1]
     for trust in sorted({choice[2] for choice in losses if choice[2] > least[2]}, reverse=True):
         trusting = best_of([choice for choice in losses if choice[2] == trust])
-        lost = np.bincount(account, weights=losses[trusting] - losses[least])
+        lost = np.bincount(held.cohort.account, weights=losses[trusting] - losses[least])
         if lost.sum() <= _LEAVING * np.sqrt(len(lost)) * lost.std():
             return trusting
     return least
@@ -252,14 +262,12 @@ class _HeldOut:
 
     def losses(self, by_fold: Mapping[int, Grown]) -> Floats:
         """Return the weighted log-loss of each row (n_rows,), under the curves of the fold that held it out."""
-        logit = self._logit(by_fold)
-        losses: Floats = self.cohort.weight * (np.logaddexp(0.0, logit) - self.cohort.churned * logit)
-        return losses
+        return log_losses(self._logit(by_fold), self.cohort.churned, self.cohort.weight)
 
     def calibrated_loss(self, by_fold: Mapping[int, Grown]) -> float:
         """Return that log-loss once the logits are calibrated: what a bend explains needs no pair."""
         cohort, logit = self.cohort, self._logit(by_fold)
-        return best_calibration(logit, cohort.churned, cohort.weight, fold=self.fold, groups=cohort.groups).loss
+        return best_calibration(logit, cohort.churned, cohort.weight, fold=self.fold, account=cohort.account).loss
 
     def _logit(self, by_fold: Mapping[int, Grown]) -> Floats:
         logit = np.zeros(len(self.fold))

@@ -338,13 +338,13 @@ class Scorecard:
             curve = line.pop("curve")
             form = _CURVES[curve.pop("form")]
             read = form(**{k: tuple(v) for k, v in curve.items()})
-            missing, certificate = _pairs(line.pop("missing")), certificate_from(line.pop("certificate", None))
+            missing, certificate = _named_points(line.pop("missing")), certificate_from(line.pop("certificate", None))
             lines.append(CardMeasure(curve=read, missing=missing, certificate=certificate, **line))
         return cls(
             measures=tuple(lines),
             bands=BandCuts(**document.pop("bands")),
             evidence=Evidence(**document.pop("evidence")),
-            segment_offsets=_pairs(document.pop("segment_offsets")),
+            segment_offsets=_named_points(document.pop("segment_offsets")),
             calibration=_calibration(document.pop("calibration", None)),
             pairs=tuple(Pair(**{k: _cells(v) for k, v in pair.items()}) for pair in document.pop("pairs", ())),
             left_out=tuple(document.pop("left_out")),
@@ -376,5 +376,5 @@ def _cells(given: dict[str, Any]) -> Cells:
     )
 
 
-def _pairs(given: list[list[Any]]) -> tuple[tuple[str, float], ...]:
+def _named_points(given: list[list[Any]]) -> tuple[tuple[str, float], ...]:
     return tuple((str(pair[0]), float(pair[1])) for pair in given)
