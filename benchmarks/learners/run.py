@@ -6,7 +6,6 @@ churnfit only churnfit is fitted again.
 """
 
 import argparse
-import inspect
 from pathlib import Path
 
 from comparison import OURS, Comparison
@@ -17,6 +16,7 @@ from tables import TABLES, USUAL_TABLES, Table, smoke_table, table
 
 CACHE = Path.home() / ".cache" / "churnfit-benchmarks"
 _SMOKE_LEARNERS = [OURS, "logistic"]
+_USUAL_SETTINGS = ["pairs=3"]  # the variant that is compared unless others are named
 
 
 def main() -> None:
@@ -52,7 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="write the report here too")
     parser.add_argument("--smoke", action="store_true", help="churnfit and logistic on one tiny table")
     options = parser.parse_args()
-    options.settings = options.settings or _usual_settings()
+    options.settings = options.settings or _USUAL_SETTINGS
     if options.smoke:
         options.tables, options.learners, options.settings = ["planted_additive"], _SMOKE_LEARNERS, []
     return options
@@ -69,13 +69,6 @@ def _names(known: dict[str, object]) -> object:
         return given
 
     return names
-
-
-def _usual_settings() -> list[str]:
-    """Return the variant to compare by default: pairs of measures, once the learner has them."""
-    from churnfit.learning.estimator import ScorecardClassifier
-
-    return ["pairs=3"] if "pairs" in inspect.signature(ScorecardClassifier).parameters else []
 
 
 def _result(learner: Learner, made: Table, cache: Path) -> object:
