@@ -136,6 +136,7 @@ CODES: dict[str, str] = {
     # measure values
     "CF201": "A column that must be filled has gaps.",
     "CF202": "A number is infinite or NaN where a finite number is required.",
+    "CF203": "A value is too large to be added up to the millionth (9e12 and more).",
     "CF207": "A quantity that cannot be negative is negative.",
     "CF212": "A column has the wrong type: text where numbers are expected, or the reverse.",
     "CF217": "A column is missing. The message names the nearest column there is.",

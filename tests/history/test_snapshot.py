@@ -55,6 +55,21 @@ def one_value(root: Path, measure: dict[str, Any], events: pd.DataFrame, account
         ({"aggregate": "days_since_last"}, 2),  # day 8 to day 10
         ({"aggregate": "days_to_first"}, 0),
         ({"aggregate": "days_to_first", "where": {"user_id": ["u2"]}}, 3),  # day 3.7
+        ({"aggregate": "milestone_days_late", "due_day": 6, "where": {"feature": ["reports"]}}, -3),  # day 3, due on 6
+        ({"aggregate": "milestone_days_late", "due_day": 6, "where": {"feature": ["export"]}}, 4),  # not done on day 10
+        ({"aggregate": "milestone_days_late", "due_day": 11}, "not_due"),
+        (
+            {"aggregate": "milestone_days_late", "planned_kind": "ticket", "where": {"feature": ["home"]}},
+            -5,
+        ),  # 0, due 5
+        ({"aggregate": "milestone_days_late", "planned_kind": "call"}, "not_due"),  # nothing is planned
+        ({"aggregate": "steps_skipped", "of": ["home", "export", "reports", "late"]}, 1),  # "export" before "reports"
+        ({"aggregate": "steps_skipped", "of": ["export", "late"]}, 0),  # none is done
+        ({"aggregate": "rate", "per_kinds": ["ticket", "login"]}, 0.8),  # 4 logins of 5 events
+        ({"aggregate": "rate", "per_kinds": ["call"]}, "not_applicable"),
+        ({"aggregate": "share_reached", "per_kinds": ["ticket"]}, 1),  # 2 features, 1 was aimed at
+        ({"kinds": ["ticket"], "aggregate": "share_reached", "per_kinds": ["login"]}, 0.5),  # home of home, reports
+        ({"aggregate": "share_reached", "per_kinds": ["call"]}, "not_applicable"),
         ({"aggregate": "trend", "window_days": 5}, -0.5),  # days 8 | 0, 3.2, 3.7: (1 - 3) / 4
         ({"aggregate": "trend", "window_days": 6}, "not_due"),  # two windows need 12 days
     ],
@@ -112,6 +127,15 @@ def test_states_say_why_a_value_is_missing(tmp_path: Path, measure: dict[str, An
     assert one_value(tmp_path, {"aggregate": "last", "kinds": ["login"]} | measure, LOGINS) == expected
 
 
+def test_the_goal_of_an_account_says_which_features_matter(tmp_path: Path) -> None:
+    """A share is taken of the goal's own list; it does not apply where no list belongs to the goal."""
+    goals = {"reporting": ["reports", "export"], "hosting": ["home"]}
+    measure = {"aggregate": "share_of", "kinds": ["login"], "of_goal": goals}
+    for goal, share in (("reporting", 0.5), ("hosting", 1), ("other", "not_applicable"), (None, "not_applicable")):
+        accounts = accounts_of({"account_id": "A", "goal": goal}).astype({"goal": "str"})
+        assert one_value(tmp_path, measure, LOGINS, accounts) == share
+
+
 def test_without_seats_a_share_of_seats_does_not_apply(tmp_path: Path) -> None:
     """Nothing is divided by no seats or by unknown seats."""
     measure = {"aggregate": "share_of_seats", "kinds": ["login"]}
@@ -133,12 +157,12 @@ def test_ties_of_last_are_broken_by_recording_then_value(tmp_path: Path) -> None
 
 
 def test_a_sum_does_not_depend_on_the_order_of_the_events(tmp_path: Path) -> None:
-    """1e16 - 1e16 + 1 is 1 and 1e16 + 1 - 1e16 is 0 in floating point; the order of storage must not decide."""
+    """In floating point 1e12 - 1e12 + 0.1 is 0.1, 0.1 + 1e12 - 1e12 is not; the order of storage must not decide."""
     sums = set()
-    for values in ((1e16, -1e16, 1.0), (1e16, 1.0, -1e16), (1.0, 1e16, -1e16)):
+    for values in ((1e12, -1e12, 0.1), (1e12, 0.1, -1e12), (0.1, 1e12, -1e12)):
         events = events_of(*({"account_id": "A", "day": 1, "kind": "use", "value": value} for value in values))
         sums.add(one_value(tmp_path, {"aggregate": "sum", "kinds": ["use"]}, events))
-    assert len(sums) == 1
+    assert sums == {0.1}
 
 
 def test_the_table_has_keys_measures_states_in_this_order_and_these_types(tmp_path: Path) -> None:
@@ -165,13 +189,13 @@ def test_the_table_has_keys_measures_states_in_this_order_and_these_types(tmp_pa
 
 
 def test_the_stage_begins_at_midnight_of_the_day_an_account_started(tmp_path: Path) -> None:
-    """An account that started at half past one in the afternoon has its landmark at midnight too."""
+    """An account that started at half past one in the afternoon counts from that midnight, and is looked at on one."""
     spec = spec_of({"logins": {"aggregate": "count", "kinds": ["login"]}})
     accounts = accounts_of({"account_id": "A", "started_at": at(0.5625)})
     with opened(tmp_path, spec, accounts=accounts, events=LOGINS) as con:
         frame = snapshot(con, spec, landmark_grid(con, spec))
     assert frame["as_of"].tolist() == [at(10)]
-    assert frame["logins"].tolist() == [3.0]  # the login of midnight was before the start
+    assert frame["logins"].tolist() == [4.0]  # days 0, 3, 3 and 8: the whole first day belongs to the stage
 
 
 def test_only_open_accounts_in_the_stage_are_scored(tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_every_fault_of_the_rows_is_found_at_once(tmp_path: Path) -> None:
         {"account_id": "A", "day": 5, "seen": 4, "kind": "login"},
         {"account_id": "A", "day": 5, "seen": 150, "kind": "login"},
         {"account_id": "A", "day": 6, "kind": "login", "value": float("-inf")},
+        {"account_id": "A", "day": 6, "kind": "login", "value": -9e12},
     )
     found = {(each.code, each.severity, each.where): each.came for each in findings_of(tmp_path, accounts, events)}
     assert found == {
@@ -171,6 +172,7 @@ def test_every_fault_of_the_rows_is_found_at_once(tmp_path: Path) -> None:
         ("CF201", "error", "accounts.started_at"): "gaps in rows of: 1 (F)",
         ("CF202", "error", "accounts.seats"): "infinite values in rows of: 1 (D)",
         ("CF202", "error", "events.value"): "infinite values in rows of: 1 (A)",
+        ("CF203", "error", "events.value"): "larger ones in rows of: 1 (A)",
         ("CF207", "error", "accounts.arr"): "negative values in rows of: 1 (C)",
         ("CF313", "error", "events.occurred_at"): "later dates in rows of: 1 (A 2024-04-12)",
         ("CF313", "error", "events.recorded_at"): "later dates in rows of: 1 (A 2024-05-30)",

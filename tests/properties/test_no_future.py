@@ -34,6 +34,11 @@ SPEC = spec_of(
         "since": {"aggregate": "days_since_last", "kinds": ["login"], "validity_days": 3},
         "first": {"aggregate": "days_to_first", "kinds": ["login"], "segments": ["smb"]},
         "trend": {"aggregate": "trend", "kinds": ["login"], "window_days": 4},
+        "late": {"aggregate": "milestone_days_late", "kinds": ["answer"], "planned_kind": "asked"},
+        "late_fixed": {"aggregate": "milestone_days_late", "kinds": ["answer"], "due_day": 6},
+        "skipped": {"aggregate": "steps_skipped", "kinds": ["login"], "of": ["f1", "f2", "f3"]},
+        "answered": {"aggregate": "rate", "kinds": ["answer"], "per_kinds": ["asked"], "window_days": 8},
+        "reached": {"aggregate": "share_reached", "kinds": ["login"], "per_kinds": ["asked", "answer"]},
     },
     cohort={"landmark_days": [5, 8, 12], "horizon_days": 20},
 )
@@ -120,14 +125,27 @@ def naively(measure: Measure, account: dict[str, Any], events: list[dict[str, An
     known = [event for event in events if event["day"] < now and event["seen"] < now]
     mine = [event for event in known if event["kind"] in measure.kinds]
     mine = [event for event in mine if all(event[field] in some for field, some in measure.where.items())]
-    lower = now - width if width else account["start"]
+    started = math.floor(account["start"])
+    lower = now - width if width else started
     within = [event for event in mine if event["day"] >= lower]
     asked = [event for event in known if event["kind"] == measure.asked_kind and event["day"] >= lower]
     before = [event for event in mine if now - 2 * width <= event["day"] < now - width]
     own = aggregated(measure, within, account, now)
     if measure.aggregate == "trend" and within + before:
         own = (len(within) - len(before)) / len(within + before)
-    newest = max((event["day"] for event in mine), default=now)
+    newest = max((math.floor(event["day"]) for event in mine), default=now)
+    others = [event for event in known if event["day"] >= lower]
+    if measure.aggregate == "milestone_days_late":
+        planned = [math.floor(event["day"]) for event in others if event["kind"] == measure.planned_kind]
+        due = started + measure.due_day if measure.due_day else min(planned, default=None)
+        done = min((math.floor(event["day"]) for event in within), default=now)
+        own = "not_due" if due is None else done - due
+    if measure.per_kinds:
+        per = [event for event in others if event["kind"] in measure.per_kinds]
+        aims = {event["feature"] for event in per} - {None}
+        reached = {event["feature"] for event in within} - {None}
+        share = min(1, len(reached) / len(aims)) if aims else None
+        own = "not_applicable" if not per else len(within) / len(per) if measure.aggregate == "rate" else share
     states = {
         "not_applicable": bool(measure.segments) and account["segment"] not in measure.segments,
         "not_due": stage_day < (measure.due_day or 0) or (measure.aggregate == "trend" and stage_day < 2 * width),
@@ -148,7 +166,8 @@ def aggregated(measure: Measure, within: list[dict[str, Any]], account: dict[str
     features = {event["feature"] for event in within} - {None}
     newest = max(answered, key=lambda event: (event["day"], event["seen"], event["value"]), default={"value": None})
     users_seen = len(users) or (None if within else 0)
-    days, seats = [event["day"] for event in within], account["seats"]
+    days, seats = [math.floor(event["day"]) for event in within], account["seats"]
+    furthest = max((number for number, step in enumerate(measure.of) if step in features), default=0)
     results: dict[str, float | str | None] = {
         "count": len(within),
         "sum": sum(values) if values else (None if within else 0),
@@ -156,11 +175,12 @@ def aggregated(measure: Measure, within: list[dict[str, Any]], account: dict[str
         "last": newest["value"],
         "distinct_users": users_seen,
         "distinct_features": len(features) or (None if within else 0),
-        "active_days": len({math.floor(event["day"]) for event in within}),
+        "active_days": len(set(days)),
         "share_of_seats": "not_applicable" if not seats else None if users_seen is None else users_seen / seats,
         "share_of": len(features & set(measure.of)) / len(set(measure.of) or {""}),
-        "days_since_last": math.floor(now - max(days)) if days else "never",
-        "days_to_first": math.floor(min(days) - account["start"]) if days else "never",
+        "days_since_last": now - max(days) if days else "never",
+        "days_to_first": min(days) - math.floor(account["start"]) if days else "never",
         "trend": "not_applicable",
+        "steps_skipped": len([step for step in range(furthest) if measure.of[step] not in features]),
     }
-    return results[measure.aggregate]
+    return results.get(measure.aggregate)

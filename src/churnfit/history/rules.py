@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from churnfit.errors import count_and_examples
+from churnfit.history.readings import LARGEST_VALUE
 from churnfit.history.sql import identifier, literal
 from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, Column, TableContract
 
@@ -219,6 +220,15 @@ def _event_rules() -> list[Rule]:
         "AND account_id NOT IN (SELECT account_id FROM accounts WHERE account_id IS NOT NULL) GROUP BY account_id)"
     )
     return [
+        Rule(
+            code="CF203",
+            relation="events",
+            where="events.value",
+            broken=f"isfinite(value) AND abs(value) >= {literal(LARGEST_VALUE)}",
+            expected=f"values below {LARGEST_VALUE:.0e}",
+            came="larger ones in rows of",
+            fix="Write them in a larger unit, for example in millions.",
+        ),
         Rule(
             code="CF107",
             severity="warning",

@@ -11,8 +11,9 @@ import pandas as pd
 from churnfit.errors import DataError
 from churnfit.history.checks import columns_exist, require_clean
 from churnfit.history.cohort import STAGE_START
-from churnfit.history.measures import MeasureSql, column_of, event_kinds, measure_sql
-from churnfit.history.sql import any_of, column_types, fetch_frame, identifier, literal
+from churnfit.history.events_sql import day_of, readings_over_events
+from churnfit.history.measures import MeasureParts, column_of, measure_parts
+from churnfit.history.sql import column_types, fetch_frame, identifier, literal
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
 
@@ -55,7 +56,7 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
     table = "accounts" if spec.sources.measures is None else "measures"
     types = column_types(con, table)
     require_clean(columns_exist(spec, table, list(types)))
-    parts = {name: measure_sql(name, measure) for name, measure in spec.measures.items()}
+    parts = {name: measure_parts(name, measure) for name, measure in spec.measures.items()}
     plain = pd.DataFrame(
         {"account_id": grid["account_id"].astype("str"), "as_of": pd.to_datetime(grid["as_of"], utc=True)}
     )
@@ -115,21 +116,16 @@ def _text_bytes(column: pd.Series) -> bytes:
     return np.where(column.isna().to_numpy(), -1, lengths).astype("<i8").tobytes() + b"".join(encoded)
 
 
-def _query(spec: ScorecardSpec, parts: dict[str, MeasureSql], types: dict[str, str]) -> str:
+def _query(spec: ScorecardSpec, parts: dict[str, MeasureParts], types: dict[str, str]) -> str:
     """Return the whole SELECT: grid rows, aggregates over one scan of events, values and states."""
     wide = spec.sources.measures is not None
     table = "measures" if wide else "accounts"
     same_row = "USING (account_id, as_of)" if wide else "USING (account_id)"
-    seen = [f"{sql} AS {name}" for part in parts.values() for name, sql in part.aggregates.items()]
+    readings = {name: reading for part in parts.values() for name, reading in part.readings.items()}
     ctes = [f"g AS ({_grid(table, same_row, wide=wide)})"]
     joins = f"g JOIN {table} AS a {same_row}"
-    if seen:
-        kinds = f"e.kind IN {any_of(event_kinds(spec.measures))}"
-        known = "e.occurred_at < g.as_of AND e.recorded_at < g.as_of"
-        ctes.append(
-            f"seen AS (SELECT g.account_id, g.as_of, {', '.join(seen)} FROM events AS e "
-            f"JOIN g ON e.account_id = g.account_id AND {known} WHERE {kinds} GROUP BY g.account_id, g.as_of)"
-        )
+    if readings:
+        ctes.append(f"seen AS ({readings_over_events(readings)})")
         joins += " LEFT JOIN seen USING (account_id, as_of)"
     keys = ", ".join(f"g.{name}" for name in KEYS)
     computed = [f"{part.value} AS {identifier(f'{name}__value')}" for name, part in parts.items()]
@@ -144,13 +140,16 @@ def _query(spec: ScorecardSpec, parts: dict[str, MeasureSql], types: dict[str, s
 
 def _grid(table: str, same_row: str, *, wide: bool) -> str:
     if wide:
-        facts = "CAST(0 AS BIGINT) AS stage_day, NULL AS started_at, NULL AS seats"
+        facts = "CAST(0 AS BIGINT) AS stage_day, NULL AS start_day, NULL AS as_of_day, NULL AS seats, NULL AS goal"
     else:
-        facts = f"date_sub('day', {STAGE_START}, as_of) AS stage_day, started_at, seats"
+        facts = (
+            f"date_sub('day', {STAGE_START}, as_of) AS stage_day, {day_of('started_at')} AS start_day, "
+            f"{day_of('as_of')} AS as_of_day, seats, goal"
+        )
     return f"SELECT account_id, as_of, segment, owner, arr, {facts} FROM grid_given JOIN {table} {same_row}"
 
 
-def _state(part: MeasureSql) -> str:
+def _state(part: MeasureParts) -> str:
     cases = " ".join(f"WHEN {condition} THEN {literal(state)}" for condition, state in part.states)
     return f"CASE {cases} WHEN ({part.value}) IS NULL THEN 'missing' END"
 

@@ -23,10 +23,15 @@ Aggregate = Literal[
     "share_of",
     "days_since_last",
     "days_to_first",
+    "milestone_days_late",
+    "steps_skipped",
+    "rate",
+    "share_reached",
     "trend",
     "attribute",
     "column",
 ]
+_WHOLE_STAGE = ("days_to_first", "days_since_last", "milestone_days_late", "steps_skipped")
 Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range", "free"]
 
 
@@ -106,7 +111,10 @@ class Measure(Strict):
     """One dated, account-level quantity, declared.
 
     `kinds` and `where` select events; `window_days` looks back from as_of (absent: from the start of the stage).
-    `of` lists the features of ``share_of``; `column` names the account attribute or wide-table column.
+    `of` lists the features of ``share_of``, or the steps of ``steps_skipped`` in order; `of_goal` lists the features of
+    ``share_of`` by the account's goal. `per_kinds` are what ``rate`` divides by and the aims of ``share_reached``;
+    `planned_kind` happens on the day for which a milestone was planned (or `due_day` is that day of the stage).
+    `column` names the account attribute or wide-table column.
     A value is missing, with a state, before `due_day` (``not_due``), outside `segments` (``not_applicable``), when
     `asked_kind` happened but no answer came (``no_answer``), when the newest event is older than `validity_days`
     (``stale``), and when something dated has not happened yet (``never``).
@@ -118,6 +126,9 @@ class Measure(Strict):
     kinds: list[str] = []
     where: dict[Literal["feature", "user_id"], list[str]] = {}
     of: list[str] = []
+    of_goal: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    per_kinds: list[str] = []
+    planned_kind: str | None = None
     column: str | None = None
     window_days: Days | None = None
     unit: str = ""
@@ -138,14 +149,29 @@ class Measure(Strict):
             raise ValueError(f"aggregate '{self.aggregate}' needs `kinds`")
         if not from_events and (self.kinds or self.window_days or self.of):
             raise ValueError(f"aggregate '{self.aggregate}' reads a column; `kinds`, `window_days`, `of` do not apply")
-        if (self.aggregate == "share_of") != bool(self.of):
-            raise ValueError("`of` lists the features of aggregate 'share_of', and only of that")
         if self.aggregate == "attribute" and not self.column:
             raise ValueError("aggregate 'attribute' needs `column`")
         if self.aggregate == "trend" and not self.window_days:
             raise ValueError("aggregate 'trend' compares two windows: it needs `window_days`")
-        if self.aggregate in ("days_to_first", "days_since_last") and self.window_days:
+        if self.aggregate in _WHOLE_STAGE and self.window_days:
             raise ValueError(f"aggregate '{self.aggregate}' looks at the whole stage: `window_days` does not apply")
         if self.asked_kind and self.aggregate not in ("last", "mean"):
             raise ValueError("`asked_kind` goes with answers: aggregate 'last' or 'mean'")
+        return self
+
+    @model_validator(mode="after")
+    def _lists_go_with_their_aggregate(self) -> Self:
+        if (self.aggregate == "share_of") != bool(self.of or self.of_goal) and self.aggregate != "steps_skipped":
+            raise ValueError("`of` or `of_goal` lists the features of aggregate 'share_of', and only of that")
+        if self.of and self.of_goal:
+            raise ValueError("give either `of` or `of_goal`")
+        if self.aggregate == "steps_skipped" and (len(set(self.of)) < 2 or len(set(self.of)) < len(self.of)):
+            raise ValueError("aggregate 'steps_skipped' needs at least two different steps in `of`, in their order")
+        if (self.aggregate in ("rate", "share_reached")) != bool(self.per_kinds):
+            raise ValueError("`per_kinds` goes with aggregates 'rate' and 'share_reached', which need it")
+        late = self.aggregate == "milestone_days_late"
+        if late and (self.planned_kind is None) == (self.due_day is None):
+            raise ValueError("aggregate 'milestone_days_late' needs its plan: either `planned_kind` or `due_day`")
+        if self.planned_kind is not None and not late:
+            raise ValueError("`planned_kind` goes with aggregate 'milestone_days_late'")
         return self
