@@ -152,7 +152,7 @@ CODES: dict[str, str] = {
     "CF502": "The TOML cannot be parsed.",
     "CF503": "A key or value in the spec is wrong. Unknown keys are errors, because a typo would be silently ignored.",
     "CF504": "A name in the spec refers to something that is not declared.",
-    "CF505": "A SQL expression in the spec is not a single SELECT.",
+    "CF505": "SQL in the spec is not what may stand there: one SELECT in a source, one plain expression in a measure.",
     "CF506": "A file is already there; churnfit never overwrites what somebody wrote.",
     "CF507": "A secret must be given as env:NAME or file:PATH, and that name must exist.",
     "CF508": "The database URL in churnfit.toml cannot be used.",

@@ -149,7 +149,7 @@ def _kinds_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> list[F
     findings = []
     for kind in event_kinds(spec.measures):
         if kind not in present:
-            used = [name for name, measure in spec.measures.items() if kind in (*measure.kinds, measure.asked_kind)]
+            used = [name for name, measure in spec.measures.items() if kind in event_kinds({name: measure})]
             findings.append(
                 Finding(
                     code="CF504",
@@ -166,7 +166,8 @@ def _kinds_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> list[F
 def _features_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> list[Finding]:
     findings = []
     for name, measure in spec.measures.items():
-        named = [*measure.of, *measure.where.get("feature", [])]
+        of_goals = (feature for features in measure.of_goal.values() for feature in features)
+        named = [*measure.of, *of_goals, *measure.where.get("feature", [])]
         if not named:
             continue
         query = f"SELECT DISTINCT feature FROM events WHERE feature IS NOT NULL AND kind IN {any_of(measure.kinds)}"

@@ -17,7 +17,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["STAGE_START", "landmark_grid", "newest_fact", "scoring_grid"]
+__all__ = ["STAGE_START", "landmark_grid", "newest_fact", "peer_grid", "scoring_grid"]
 
 STAGE_START = "date_trunc('day', started_at)"
 """SQL: day 0 of an account's stage; landmark days and stage days count from it."""
@@ -69,6 +69,34 @@ def scoring_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.
         f"WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
         f"AND (stage IS NULL OR stage = {literal(spec.cohort.stage)}) "
         f"AND date_sub('day', {STAGE_START}, {stamp}) BETWEEN {literal(first)} AND {literal(last)} ORDER BY ALL",
+    )
+
+
+def peer_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, looks: pd.DataFrame) -> pd.DataFrame:
+    """Return who may be a peer in `looks`: every account on each of their stage days, key (account_id, as_of), sorted.
+
+    As-of rule: no later than the newest of `looks`, no earlier than ``cohort.peer_days`` before the oldest, and only
+    while the account had not churned.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+        From `churnfit.history.sources.open_sources`.
+    spec : ScorecardSpec
+        Its ``cohort``.
+    looks : pandas.DataFrame
+        Columns as_of and stage_day.
+    """
+    if looks.empty:
+        return looks[["account_id", "as_of"]]
+    newest = literal(looks["as_of"].max().to_pydatetime(warn=False))
+    oldest = literal((looks["as_of"].min() - pd.Timedelta(days=spec.cohort.peer_days)).to_pydatetime(warn=False))
+    days = ", ".join(f"({day})" for day in sorted(map(int, looks["stage_day"].unique())))
+    return fetch_frame(
+        con,
+        f"SELECT account_id, {STAGE_START} + to_days(stage_days.day) AS as_of "
+        f"FROM accounts CROSS JOIN (VALUES {days}) AS stage_days(day) WHERE as_of BETWEEN {oldest} AND {newest} "
+        "AND (churned_at IS NULL OR churned_at > as_of) ORDER BY ALL",
     )
 
 

@@ -31,7 +31,7 @@ from churnfit.history.readings import MILLIONTHS, Reading, Selection, Taken, Win
 from churnfit.history.sql import any_of, identifier, literal
 from churnfit.spec import Measure
 
-__all__ = ["MeasureParts", "column_of", "event_kinds", "measure_parts"]
+__all__ = ["MeasureParts", "column_of", "event_kinds", "measure_parts", "states_of_any"]
 
 
 _States = tuple[tuple[str, str], ...]
@@ -67,7 +67,7 @@ def column_of(name: str, measure: Measure) -> str | None:
 
 def event_kinds(measures: dict[str, Measure]) -> list[str]:
     """Return the kinds of events that `measures` read, sorted; nothing else need be scanned."""
-    parts = (measure_parts(name, measure) for name, measure in measures.items())
+    parts = (measure_parts(name, measure) for name, measure in measures.items() if measure.sql is None)
     return sorted({kind for part in parts for reading in part.readings.values() for kind in reading.selection.kinds})
 
 
@@ -78,7 +78,7 @@ def measure_parts(name: str, measure: Measure) -> MeasureParts:
         # an empty text is a gap; numbers are already finite or null
         value = f"a.{identifier(column)}"
         blank = (f"trim(CAST({value} AS VARCHAR)) = ''", "missing")
-        return MeasureParts(readings={}, value=value, states=(*_common_states(measure), blank))
+        return MeasureParts(readings={}, value=value, states=(*states_of_any(measure), blank))
     made = _Making(name=name, measure=measure)
     value, own = _BY_AGGREGATE[measure.aggregate](made)
     stale = _NO_STATES
@@ -92,7 +92,7 @@ def measure_parts(name: str, measure: Measure) -> MeasureParts:
         stale = ((f"g.as_of_day - {newest} > {literal(measure.validity_days)}", "stale"),)
     never = tuple(state for state in own if state[1] == "never")
     early = tuple(state for state in own if state[1] != "never")
-    states = (*_common_states(measure), *early, *stale, *unasked, *never)
+    states = (*states_of_any(measure), *early, *stale, *unasked, *never)
     return MeasureParts(readings=made.readings, value=value, states=states)
 
 
@@ -120,7 +120,8 @@ class _Making:
         return column if taken in ("total", "last", "first_day", "newest_day") else f"coalesce({column}, 0)"
 
 
-def _common_states(measure: Measure) -> _States:
+def states_of_any(measure: Measure) -> _States:
+    """Return the states that any measure may have: its segment has none of it, or it is too early."""
     states = []
     if measure.segments:
         states.append((f"g.segment IS NULL OR g.segment NOT IN {any_of(measure.segments)}", "not_applicable"))

@@ -10,9 +10,11 @@ import pandas as pd
 
 from churnfit.errors import DataError
 from churnfit.history.checks import columns_exist, require_clean
-from churnfit.history.cohort import STAGE_START
+from churnfit.history.cohort import STAGE_START, peer_grid
 from churnfit.history.events_sql import day_of, readings_over_events
-from churnfit.history.measures import MeasureParts, column_of, measure_parts
+from churnfit.history.expressions import ACCOUNT_COLUMNS, parse_expression
+from churnfit.history.measures import MeasureParts, column_of, measure_parts, states_of_any
+from churnfit.history.peers import TOO_FEW_PEERS, percentiles
 from churnfit.history.sql import column_types, fetch_frame, identifier, literal
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
@@ -46,7 +48,8 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
     -------
     pandas.DataFrame
         account_id, as_of (UTC), segment, stage_day (whole days, 0 for wide tables), owner, arr, the measures
-        (float64 or text), then ``<measure>__state`` of each: null where there is a value, else why there is none.
+        (float64 or text), then ``<measure>__state`` of each: null where there is a value, else why there is none;
+        then ``<measure>__peers`` (Int64) of each that is relative to its peers: how many it was compared with.
 
     Raises
     ------
@@ -56,13 +59,20 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
     table = "accounts" if spec.sources.measures is None else "measures"
     types = column_types(con, table)
     require_clean(columns_exist(spec, table, list(types)))
-    parts = {name: measure_parts(name, measure) for name, measure in spec.measures.items()}
+    frame = _measured(con, spec, grid, types)
+    relative = [name for name, measure in spec.measures.items() if measure.relative_to == "peers"]
+    return _among_peers(con, spec, frame, types) if relative else frame
+
+
+def _measured(
+    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame, types: dict[str, str]
+) -> pd.DataFrame:
     plain = pd.DataFrame(
         {"account_id": grid["account_id"].astype("str"), "as_of": pd.to_datetime(grid["as_of"], utc=True)}
     )
     con.register("grid_given", plain)
     try:
-        frame = fetch_frame(con, _query(spec, parts, types))
+        frame = fetch_frame(con, _query(spec, types))
     finally:
         con.unregister("grid_given")
     if len(frame) != len(grid):
@@ -74,6 +84,28 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
             fix="`churnfit check` lists accounts that are missing or double.",
         )
     return frame
+
+
+def _among_peers(
+    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, frame: pd.DataFrame, types: dict[str, str]
+) -> pd.DataFrame:
+    """Return `frame` with relative measures as percentiles, and the number of peers as ``<measure>__peers``."""
+    keys = ["account_id", "as_of"]
+    looks = peer_grid(con, spec, frame).merge(frame[keys], on=keys, how="outer", indicator="of")
+    others = _measured(con, spec, looks.loc[looks["of"] == "left_only", keys], types)
+    every = pd.concat([frame, others], ignore_index=True)
+    churned = looks.loc[looks["of"] == "right_only", keys]  # looked at after it had churned: nobody's peer
+    there = ~pd.MultiIndex.from_frame(every[keys]).isin(pd.MultiIndex.from_frame(churned))
+    found = {}
+    for name in (name for name, measure in spec.measures.items() if measure.relative_to == "peers"):
+        every_percentile, every_peers = percentiles(every[name].where(there), every, peer_days=spec.cohort.peer_days)
+        percentile, peers = (pd.Series(column[: len(frame)]) for column in (every_percentile, every_peers))
+        enough = peers >= spec.cohort.min_peers
+        state = name + STATE_SUFFIX
+        found[name] = percentile.where(enough)
+        found[state] = frame[state].where(frame[name].isna() | enough, TOO_FEW_PEERS)
+        found[f"{name}__peers"] = peers.where(frame[name].notna()).astype("Int64")
+    return frame.assign(**found)
 
 
 def snapshot_hash(frame: pd.DataFrame) -> str:
@@ -116,26 +148,54 @@ def _text_bytes(column: pd.Series) -> bytes:
     return np.where(column.isna().to_numpy(), -1, lengths).astype("<i8").tobytes() + b"".join(encoded)
 
 
-def _query(spec: ScorecardSpec, parts: dict[str, MeasureParts], types: dict[str, str]) -> str:
-    """Return the whole SELECT: grid rows, aggregates over one scan of events, values and states."""
+def _query(spec: ScorecardSpec, types: dict[str, str]) -> str:
+    """Return the whole SELECT: grid rows, readings over one scan of events, values and states."""
     wide = spec.sources.measures is not None
     table = "measures" if wide else "accounts"
     same_row = "USING (account_id, as_of)" if wide else "USING (account_id)"
+    parts = {name: measure_parts(name, measure) for name, measure in spec.measures.items() if measure.sql is None}
     readings = {name: reading for part in parts.values() for name, reading in part.readings.items()}
     ctes = [f"g AS ({_grid(table, same_row, wide=wide)})"]
     joins = f"g JOIN {table} AS a {same_row}"
     if readings:
         ctes.append(f"seen AS ({readings_over_events(readings)})")
         joins += " LEFT JOIN seen USING (account_id, as_of)"
-    keys = ", ".join(f"g.{name}" for name in KEYS)
+    keys = [f"g.{name}" for name in KEYS]
+    account = [f"g.{name} AS {identifier(f'account__{name}')}" for name in ACCOUNT_COLUMNS]
     computed = [f"{part.value} AS {identifier(f'{name}__value')}" for name, part in parts.items()]
     computed += [f"{_state(part)} AS {identifier(name + STATE_SUFFIX)}" for name, part in parts.items()]
-    ctes.append(f"computed AS (SELECT {keys}, {', '.join(computed)} FROM {joins})")
+    ctes.append(f"computed AS (SELECT {', '.join([*keys, *account, *computed])} FROM {joins})")
     values = [_value(name, spec, types) for name in parts]
     states = [identifier(name + STATE_SUFFIX) for name in parts]
-    return (
-        f"WITH {', '.join(ctes)} SELECT {', '.join((*KEYS, *values, *states))} FROM computed ORDER BY account_id, as_of"
-    )
+    account = [identifier(f"account__{name}") for name in ACCOUNT_COLUMNS]
+    ctes.append(f"measured AS (SELECT {', '.join([*KEYS, *account, *values, *states])} FROM computed)")
+    reckoned = [column for name in spec.measures for column in _reckoned(name, spec, list(parts))]
+    ctes.append(f"reckoned AS (SELECT {', '.join(['*', *reckoned])} FROM measured AS g)")
+    columns = [*KEYS, *(_shown(name, spec) for name in spec.measures)]
+    columns += [identifier(name + STATE_SUFFIX) for name in spec.measures]
+    return f"WITH {', '.join(ctes)} SELECT {', '.join(columns)} FROM reckoned ORDER BY account_id, as_of"
+
+
+def _reckoned(name: str, spec: ScorecardSpec, measures: list[str]) -> list[str]:
+    """Return value and state of a measure that is arithmetic over others; nothing for one that is read."""
+    measure = spec.measures[name]
+    if measure.sql is None:
+        return []
+    readable = [other for other in measures if spec.measures[other].relative_to is None]
+    expression = parse_expression(measure.sql, where=f"measures.{name}.sql", measures=readable)
+    value = f"TRY(CAST({expression.sql} AS DOUBLE))"
+    value = f"CASE WHEN isfinite({value}) THEN {value} END"  # a division by zero is no number
+    why = ", ".join([*(identifier(other + STATE_SUFFIX) for other in expression.measures), "'missing'"])
+    cases = " ".join(f"WHEN {condition} THEN {literal(state)}" for condition, state in states_of_any(measure))
+    state = f"CASE {cases} WHEN ({value}) IS NULL THEN coalesce({why}) END"
+    return [f"{value} AS {identifier(f'{name}__value')}", f"{state} AS {identifier(name + STATE_SUFFIX)}"]
+
+
+def _shown(name: str, spec: ScorecardSpec) -> str:
+    if spec.measures[name].sql is None:
+        return identifier(name)
+    value = identifier(f"{name}__value")
+    return f"CASE WHEN {identifier(name + STATE_SUFFIX)} IS NULL THEN {value} END AS {identifier(name)}"
 
 
 def _grid(table: str, same_row: str, *, wide: bool) -> str:

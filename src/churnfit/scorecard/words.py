@@ -19,6 +19,7 @@ STATE_WORDS = {
     "no_answer": "asked, no answer",
     "stale": "data too old",
     "never": "not yet",
+    "too_few_peers": "too few peers",
 }
 _SHARES = frozenset({"share", "%"})
 
@@ -33,6 +34,8 @@ def number_words(value: float, unit: str = "") -> str:
     """
     if unit in _SHARES:
         return f"{100 * value:.0f} %"
+    if unit == "percentile":
+        return f"percentile {value:.0f}"
     if abs(value) >= 100 or value == round(value):
         text = f"{value:,.0f}"
     else:

@@ -58,8 +58,10 @@ class ScorecardSpec(Strict):
     def _measures_fit_the_sources(self) -> Self:
         wide = self.sources.measures is not None
         for name, measure in self.measures.items():
-            if wide != (measure.aggregate == "column"):
+            if wide != (measure.aggregate == "column") and not (wide and measure.aggregate == "sql"):
                 raise ValueError(f"measures.{name}: aggregate 'column' goes with `sources.measures`, others do not")
+            if wide and measure.relative_to is not None:
+                raise ValueError(f"measures.{name}.relative_to: a wide table has no days of the stage")
         if not wide and not self.cohort.landmark_days:
             raise ValueError("cohort.landmark_days: events need at least one landmark day")
         return self

@@ -28,6 +28,7 @@ Aggregate = Literal[
     "rate",
     "share_reached",
     "trend",
+    "sql",
     "attribute",
     "column",
 ]
@@ -80,7 +81,9 @@ class Cohort(Strict):
     more alike). `horizon_days` after a snapshot, churn counts (longer: more churners, older evidence).
     `stage_days` are the first and last day of the stage on which accounts are scored.
     `observed_to` is the last day the sources know about, when it is not the day of their newest event or churn.
-    `max_age_days` is how many days the newest fact may lie before a date that is scored.
+    `max_age_days` is how many days the newest fact may lie before a date that is scored. The peers of an account are
+    those of its segment that reached the same day of the stage within `peer_days` before it; with fewer than
+    `min_peers` nothing is said of its place among them.
     """
 
     stage: str = "onboarding"
@@ -90,6 +93,8 @@ class Cohort(Strict):
     reporting_lag_days: Annotated[int, Field(ge=0)] = 0
     observed_to: date | None = None
     max_age_days: Days = 7
+    peer_days: Days = 365
+    min_peers: Annotated[int, Field(ge=2)] = 20
 
     @model_validator(mode="after")
     def _days_rise(self) -> Self:
@@ -114,7 +119,8 @@ class Measure(Strict):
     `of` lists the features of ``share_of``, or the steps of ``steps_skipped`` in order; `of_goal` lists the features of
     ``share_of`` by the account's goal. `per_kinds` are what ``rate`` divides by and the aims of ``share_reached``;
     `planned_kind` happens on the day for which a milestone was planned (or `due_day` is that day of the stage).
-    `column` names the account attribute or wide-table column.
+    `column` names the account attribute or wide-table column; `sql` is arithmetic over other measures and
+    ``account.<column>``. With `relative_to` the value is the account's percentile among its peers (see `Cohort`).
     A value is missing, with a state, before `due_day` (``not_due``), outside `segments` (``not_applicable``), when
     `asked_kind` happened but no answer came (``no_answer``), when the newest event is older than `validity_days`
     (``stale``), and when something dated has not happened yet (``never``).
@@ -129,6 +135,8 @@ class Measure(Strict):
     of_goal: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
     per_kinds: list[str] = []
     planned_kind: str | None = None
+    sql: str | None = None
+    relative_to: Literal["peers"] | None = None
     column: str | None = None
     window_days: Days | None = None
     unit: str = ""
@@ -144,11 +152,15 @@ class Measure(Strict):
 
     @model_validator(mode="after")
     def _aggregate_has_its_parts(self) -> Self:
-        from_events = self.aggregate not in ("attribute", "column")
+        from_events = self.aggregate not in ("attribute", "column", "sql")
         if from_events and not self.kinds:
             raise ValueError(f"aggregate '{self.aggregate}' needs `kinds`")
         if not from_events and (self.kinds or self.window_days or self.of):
-            raise ValueError(f"aggregate '{self.aggregate}' reads a column; `kinds`, `window_days`, `of` do not apply")
+            raise ValueError(f"aggregate '{self.aggregate}' reads no events: `kinds`, `window_days`, `of` do not apply")
+        if (self.aggregate == "sql") != (self.sql is not None):
+            raise ValueError("aggregate 'sql' needs `sql`, which goes with no other")
+        if self.relative_to is not None and not (from_events or self.sql):
+            raise ValueError("`relative_to` goes with measures from events and 'sql': columns have no day of the stage")
         if self.aggregate == "attribute" and not self.column:
             raise ValueError("aggregate 'attribute' needs `column`")
         if self.aggregate == "trend" and not self.window_days:
