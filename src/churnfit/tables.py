@@ -92,5 +92,7 @@ INTERVENTIONS = TableContract(
         Column(name="at", type="timestamp", required=True, filled=True),
         Column(name="playbook", type="text"),
         Column(name="outcome", type="text"),
+        Column(name="held_out", type="number"),
+        Column(name="holdout_share", type="number"),
     ),
 )

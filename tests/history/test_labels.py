@@ -84,6 +84,64 @@ def test_an_intervention_within_the_horizon_makes_a_row_treated(tmp_path: Path) 
     assert table["churned"].tolist() == [0, 0, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("cohort", "expected"),
+    [
+        ({}, {"left": 1, "cancelled": 0, "shrank": 0, "shrank before": 0, "shrank a little": 0}),
+        ({"churn_kinds": ["cancelled"]}, {"left": 1, "cancelled": 1, "shrank": 0}),
+        ({"contraction": {"kind": "arr", "share": 0.3}}, {"left": 1, "cancelled": 0, "shrank": 1}),
+        ({"contraction": {"kind": "arr", "share": 0.3}}, {"shrank before": 0, "shrank a little": 0, "shrank late": 0}),
+        ({"contraction": {"kind": "arr", "share": 0.2}}, {"shrank a little": 1, "grew, then shrank": 1}),
+    ],
+)
+def test_a_spec_says_what_counts_as_churn(tmp_path: Path, cohort: dict[str, Any], expected: dict[str, int]) -> None:
+    """Leaving always does; a cancelled contract and a contract that shrinks do where the spec says so."""
+    names = ["cancelled", "shrank", "shrank before", "shrank a little", "shrank late", "grew, then shrank"]
+    accounts = accounts_of({"account_id": "left", "churned_at": at(20)}, *({"account_id": name} for name in names))
+    values = [("shrank", 15, 70), ("shrank before", 5, 50), ("shrank a little", 15, 80), ("shrank late", 31, 10),
+              ("grew, then shrank", 5, 200), ("grew, then shrank", 15, 150)]  # fmt: skip
+    events = events_of(
+        ("cancelled", 12, "cancelled"),
+        ("left", 1, "login"),
+        *({"account_id": name, "day": day, "kind": "arr", "value": value} for name, day, value in values),
+    )
+    spec = spec_of(MEASURES, cohort={"landmark_days": [10], "horizon_days": 20} | cohort)
+    with opened(tmp_path, spec, accounts=accounts, events=events) as con:
+        table = labels(con, spec, landmark_grid(con, spec), observed_to=at(100)).set_index("account_id")
+    assert {name: table.loc[name, "churned"] for name in expected} == expected
+
+
+def test_held_out_accounts_stand_for_those_that_were_called(tmp_path: Path) -> None:
+    """Of five accounts meant for a call one was left alone: it counts five times, and alone if its chance was even."""
+    spec = spec_of(
+        MEASURES,
+        sources={
+            "accounts": {"path": "accounts.parquet"},
+            "events": [{"path": "events.parquet"}],
+            "interventions": {"path": "interventions.parquet"},
+        },
+    )
+    accounts = accounts_of(
+        *({"account_id": name, "churned_at": at(20) if name in "AF" else pd.NaT} for name in "ABCDEFG")
+    )
+    meant = pd.DataFrame({"account_id": list("ABCDE"), "at": [at(12)] * 5, "playbook": "call", "held_out": [0.0] * 5})
+    meant.loc[0, "held_out"] = 1.0
+    weights = {}
+    for name, interventions in (("estimated", meant), ("given", meant.assign(holdout_share=0.5))):
+        with opened(tmp_path, spec, accounts=accounts, events=EVENTS, interventions=interventions) as con:
+            table = labels(con, spec, landmark_grid(con, spec), observed_to=at(100))
+        assert table["status"].tolist() == ["matured", *["treated"] * 4, "matured", "matured"]
+        weights[name] = table["weight"].tolist()
+        whole = ledger(table).iloc[0]
+        assert (whole["held_out"], whole["treated"], whole["matured"]) == (1, 4, 3)
+    assert weights["estimated"] == pytest.approx([5, *[float("nan")] * 4, 1, 1], nan_ok=True)
+    assert weights["given"] == pytest.approx([2, *[float("nan")] * 4, 1, 1], nan_ok=True)
+    # A and F churned of A (2), F (1) and G (1): 3 of 4; 4 * 4 / (4 + 1 + 1) rows of equal weight
+    assert (whole["base_rate"], whole["effective"]) == (pytest.approx(0.75), pytest.approx(16 / 6))
+    # had the calls saved nobody, A and F of seven; had they saved all who stayed, B to E too
+    assert (whole["base_rate_low"], whole["base_rate_high"]) == (pytest.approx(2 / 7), pytest.approx(6 / 7))
+
+
 def test_the_ledger_counts_per_cohort_and_says_when_the_next_rows_unlock(tmp_path: Path) -> None:
     """January: 2 of 3 matured rows churned; February is immature until day 40 + 10 + 20."""
     spec = spec_of(MEASURES)

@@ -38,7 +38,13 @@ def bins_of(probability: FloatArray, bins: int = BINS) -> NDArray[np.intp]:
 
 
 def ece_interval(
-    churned: FloatArray, probability: FloatArray, account_ids: Any, *, n: int, random_state: int
+    churned: FloatArray,
+    probability: FloatArray,
+    account_ids: Any,
+    *,
+    n: int,
+    random_state: int,
+    row_weight: FloatArray | None = None,
 ) -> Interval:
     """Return the expected calibration error over ten equal-count bins, corrected for chance, with its 90 % interval.
 
@@ -51,6 +57,8 @@ def ece_interval(
         Whole accounts are resampled.
     n, random_state : int
         Resamples and seed.
+    row_weight : ndarray of shape (n_rows,), optional
+        What each row counts: once, when absent.
 
     Returns
     -------
@@ -67,12 +75,13 @@ def ece_interval(
     """
     if not 0 < churned.sum() < len(churned):
         return Interval(math.nan, math.nan, math.nan)
+    counts = np.ones(len(churned)) if row_weight is None else row_weight
     members = bins_of(probability)
     sums = np.zeros((len(churned), int(members.max()) + 1))
-    sums[np.arange(len(churned)), members] = probability - churned
-    gaps = sums.sum(axis=0) / len(churned)
+    sums[np.arange(len(churned)), members] = counts * (probability - churned)
+    gaps = sums.sum(axis=0) / counts.sum()
     found = float(np.abs(gaps).sum())
-    drawn = np.array([w @ sums / w.sum() for w in resamples(account_ids, n=n, random_state=random_state)])
+    drawn = np.array([w @ sums / (w @ counts) for w in resamples(account_ids, n=n, random_state=random_state)])
     noise = drawn - gaps
     errors = np.abs(_SCALES[:, np.newaxis, np.newaxis] * gaps + noise).sum(axis=2)  # (scales, resamples)
     ends = [_scale_at(np.quantile(errors, tail, axis=1), found) * found for tail in _TAILS]

@@ -71,7 +71,9 @@ def resamples(account_ids: Any, *, n: int, random_state: int) -> Iterator[FloatA
         yield np.bincount(drawn, minlength=len(accounts)).astype(np.float64)[account_of_row]
 
 
-def bootstrap(statistics: Statistics, account_ids: Any, *, n: int, random_state: int) -> dict[Key, Interval]:
+def bootstrap(
+    statistics: Statistics, account_ids: Any, *, n: int, random_state: int, row_weight: FloatArray | None = None
+) -> dict[Key, Interval]:
     """Return the 90 % interval of every statistic, resampling whole accounts.
 
     Parameters
@@ -85,6 +87,8 @@ def bootstrap(statistics: Statistics, account_ids: Any, *, n: int, random_state:
         How many resamples; 400 place the ends of a 90 % interval within about a tenth of its width.
     random_state : int
         The seed.
+    row_weight : ndarray of shape (rows,), optional
+        What each row counts whenever it is drawn: once, when absent.
 
     Returns
     -------
@@ -106,11 +110,12 @@ def bootstrap(statistics: Statistics, account_ids: Any, *, n: int, random_state:
     Interval(low=0.0, estimate=0.25, high=0.75)
     """
     rows = len(account_ids)
-    estimates = statistics(np.ones((1, rows)))
+    counts = np.ones(rows) if row_weight is None else row_weight
+    estimates = statistics(counts[np.newaxis, :])
     drawn: dict[Key, list[FloatArray]] = {key: [] for key in estimates}
     weights = resamples(account_ids, n=n, random_state=random_state)
     while block := list(islice(weights, max(1, _CELLS // rows))):
-        for key, values in statistics(np.stack(block)).items():
+        for key, values in statistics(np.stack(block) * counts).items():
             drawn[key].append(values)
     return {key: _interval(float(estimates[key][0]), np.concatenate(parts)) for key, parts in drawn.items()}
 

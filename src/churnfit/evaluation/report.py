@@ -55,7 +55,7 @@ def evaluate(
     judged : DataFrame
         One row per account and as_of: account_id, as_of, segment, churned (0/1), arr (yearly value, may be null),
         health (0-100), band, coverage (0-1), p_card, and where there are such models p_hand_made, p_champion,
-        p_challenger. The order of the rows does not matter.
+        p_challenger; weight, where rows count differently. The order of the rows does not matter.
     spec : ScorecardSpec
         Costs and save rates of the bands, resamples, random_state.
     context : TrainingContext
@@ -75,11 +75,17 @@ def evaluate(
     """
     _check(judged)
     rows = judged.sort_values(["account_id", "as_of"], kind="stable", ignore_index=True)
+    if "weight" not in rows:
+        rows["weight"] = 1.0
     rows["segment"] = rows["segment"].astype(object).where(rows["segment"].notna(), _NO_SEGMENT).astype(str)
     models = [model for model in MODEL_TITLES if f"p_{model}" in rows]
     sample = _sample(rows, models, spec.bands)
     found = bootstrap(
-        sample.statistics, rows["account_id"], n=spec.evaluation.bootstrap, random_state=spec.learning.random_state
+        sample.statistics,
+        rows["account_id"],
+        n=spec.evaluation.bootstrap,
+        random_state=spec.learning.random_state,
+        row_weight=sample.weight,
     )
     found |= _calibration_errors(rows, sample, spec)
     return EvaluationReport(
@@ -89,8 +95,8 @@ def evaluate(
         judged_accounts=rows["account_id"].nunique(),
         churned_rows=int(sample.churned.sum()),
         churned_accounts=_churned_accounts(rows),
-        base_rate=float(sample.churned.mean()),
-        mean_coverage=float(rows["coverage"].mean(skipna=False)),
+        base_rate=float(np.average(sample.churned, weights=sample.weight)),
+        mean_coverage=float(np.average(rows["coverage"], weights=sample.weight)),
         resamples=spec.evaluation.bootstrap,
         random_state=spec.learning.random_state,
         models={model: {name: found["model", model, name] for name in METRIC_TITLES} for model in models},
@@ -153,6 +159,7 @@ class _Sample:
     """The judged rows as arrays, and every statistic of them under many weightings."""
 
     churned: FloatArray
+    weight: FloatArray
     probabilities: Mapping[str, FloatArray]
     segments: Mapping[str, NDArray[np.intp]]
     bands: Mapping[str, FloatArray]
@@ -206,6 +213,7 @@ def _calibration_errors(rows: pd.DataFrame, sample: _Sample, spec: ScorecardSpec
             rows["account_id"].to_numpy()[members],
             n=spec.evaluation.bootstrap,
             random_state=spec.learning.random_state,
+            row_weight=sample.weight[members],
         )
         for key, (model, members) in asked.items()
     }
@@ -221,6 +229,7 @@ def _sample(rows: pd.DataFrame, models: list[str], bands: Bands) -> _Sample:
     }
     return _Sample(
         churned=churned,
+        weight=rows["weight"].to_numpy(dtype=np.float64),
         probabilities={model: rows[f"p_{model}"].to_numpy(dtype=np.float64) for model in models},
         segments={
             str(name): np.asarray(places)
@@ -232,7 +241,7 @@ def _sample(rows: pd.DataFrame, models: list[str], bands: Bands) -> _Sample:
             "bands": members["red"] * gains["red"] + members["amber"] * gains["amber"],
             "everybody": gains["red"],
         },
-        capacity=float(members["red"].mean()),
+        capacity=float(np.average(members["red"], weights=rows["weight"])),
     )
 
 
@@ -248,13 +257,14 @@ def _segment_row(name: str, rows: pd.DataFrame, found: Mapping[Key, Interval]) -
 
 
 def _band_row(band: str, rows: pd.DataFrame, found: Mapping[Key, Interval]) -> BandRow:
-    members = rows.loc[rows["band"] == band, "churned"]
+    members, weight = rows.loc[rows["band"] == band, "churned"], rows["weight"]
+    lost = weight * rows["churned"]
     return BandRow(
         band=band,
         rows=len(members),
-        share=len(members) / len(rows),
+        share=float(weight[members.index].sum() / weight.sum()),
         churned_rows=int(members.sum()),
-        share_of_churners=float(members.sum() / rows["churned"].sum()),
+        share_of_churners=float(lost[members.index].sum() / lost.sum()),
         churn_rate=found["band", band, "churn_rate"],
         lift=found["band", band, "lift"],
     )

@@ -33,7 +33,10 @@ class TrainingContext:
     """What the card was learned from: snapshots and accounts, how they were split off, and who was left out.
 
     `churned_rows` are snapshots that end in churn, `churned_accounts` the accounts behind them; `split` is the
-    sentence of the split; `treated` and `immature` count snapshots that could not be used.
+    sentence of the split; `treated` and `immature` count snapshots that could not be used. `held_out` of the matured
+    snapshots stand for treated ones, and all matured ones together say as much as `effective` of equal weight.
+    `if_calls_saved` is the churn rate of matured and treated snapshots had the calls saved nobody, and had they saved
+    everybody who stayed.
     """
 
     rows: int
@@ -43,6 +46,9 @@ class TrainingContext:
     split: str
     treated: int = 0
     immature: int = 0
+    held_out: int = 0
+    effective: float = 0.0
+    if_calls_saved: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ def _metrics(origin: _Origin, spec: ScorecardSpec) -> dict[str, dict[str, Interv
         found = {model: every_metric(churned, p, weights) for model, p in origin.probabilities.items()}
         return {(model, name): found[model][name] for model in found for name in _SHOWN}
 
-    intervals = _bootstrapped(statistics, origin.judged["account_id"], spec)
+    intervals = _bootstrapped(statistics, origin.judged, spec)
     return {model: {name: intervals[model, name] for name in _SHOWN} for model in origin.probabilities}
 
 
@@ -163,10 +163,16 @@ def _pooled(origins: list[_Origin], spec: ScorecardSpec) -> dict[Key, Interval]:
                     found["difference", model, name] = found["card", name] - found[model, name]
         return found
 
-    return _bootstrapped(statistics, pd.concat([origin.judged["account_id"] for origin in origins]), spec)
+    return _bootstrapped(statistics, pd.concat([origin.judged for origin in origins]), spec)
 
 
 def _bootstrapped(
-    statistics: Callable[[FloatArray], dict[Key, FloatArray]], account_ids: pd.Series, spec: ScorecardSpec
+    statistics: Callable[[FloatArray], dict[Key, FloatArray]], judged: pd.DataFrame, spec: ScorecardSpec
 ) -> dict[Key, Interval]:
-    return bootstrap(statistics, account_ids, n=spec.evaluation.bootstrap, random_state=spec.learning.random_state)
+    return bootstrap(
+        statistics,
+        judged["account_id"],
+        n=spec.evaluation.bootstrap,
+        random_state=spec.learning.random_state,
+        row_weight=judged["weight"].to_numpy(dtype=np.float64) if "weight" in judged else None,
+    )

@@ -10,7 +10,7 @@ from churnfit.evaluation.prose import Section, number, percent, with_interval
 if TYPE_CHECKING:
     from churnfit.evaluation.interactions import Interactions, MissedInteraction
     from churnfit.evaluation.intervals import Interval
-    from churnfit.evaluation.results import Backtest, EvaluationReport, OriginRow, Price
+    from churnfit.evaluation.results import Backtest, EvaluationReport, OriginRow, Price, TrainingContext
 
 __all__ = ["backtest_sections", "report_sections"]
 
@@ -47,13 +47,27 @@ def _what_was_judged(report: EvaluationReport) -> Section:
         f"Mean coverage {percent(report.mean_coverage)}.",
     ]
     if training.treated:
-        sentences.append(
-            f"{training.treated:,} snapshots of accounts that somebody called within the horizon were left out."
-        )
+        sentences += _treatment(training)
     if training.immature:
         sentences.append(f"{training.immature:,} snapshots are not matured yet and were left out.")
     sentences.append(_brackets(report.resamples, report.random_state))
     return Section(title="What was judged", sentences=tuple(sentences))
+
+
+def _treatment(training: TrainingContext) -> list[str]:
+    left_out = f"{training.treated:,} snapshots of accounts that somebody called within the horizon were left out."
+    if training.held_out:
+        return [
+            left_out,
+            f"{training.held_out:,} held-out snapshots stand for them, so rows are weighted: together they say as much "
+            f"as {training.effective:,.0f} of equal weight.",
+        ]
+    low, high = training.if_calls_saved
+    return [
+        left_out,
+        "Without a holdout nobody knows how they would have fared: the churn rate of all is "
+        f"{percent(low)} had the calls saved nobody, {percent(high)} had they saved everybody who stayed.",
+    ]
 
 
 def _brackets(resamples: int, random_state: int) -> str:

@@ -100,6 +100,7 @@ def row_rules(*, wide: bool, extra_numbers: list[str], observed_to: pd.Timestamp
     for name in extra_numbers:
         rules.append(_finite(main.name, name))
     rules += _key_rules(main)
+    rules += _holdout_rules()
     rules += _label_rules() if wide else [*_date_rules(), *_event_rules()]
     return rules
 
@@ -249,6 +250,28 @@ def _event_rules() -> list[Rule]:
             came="events of unknown accounts",
             fix="They are not used; check that both sources write ids alike.",
         ),
+    ]
+
+
+def _holdout_rules() -> list[Rule]:
+    allowed = {
+        "held_out": ("held_out NOT IN (0, 1)", "0 or 1: whether the account was deliberately left alone"),
+        "holdout_share": (
+            "NOT (holdout_share > 0 AND holdout_share < 1)",
+            "the chance of being held out, within 0 and 1",
+        ),
+    }
+    return [
+        Rule(
+            code="CF105",
+            relation="interventions",
+            where=f"interventions.{name}",
+            broken=broken,
+            expected=expected,
+            came="other values in rows of",
+            fix="Correct them in the source, or leave the column out.",
+        )
+        for name, (broken, expected) in allowed.items()
     ]
 
 

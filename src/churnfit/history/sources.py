@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from churnfit.errors import DataError, SpecError
 from churnfit.history.contracts import SQL_TYPES, Origin, contract_select
 from churnfit.history.files import open_file
-from churnfit.history.sql import column_types, identifier, literal
+from churnfit.history.sql import any_of, column_types, identifier, literal
 from churnfit.spec import ScorecardSpec, Source, nearest
 from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableContract
 
@@ -36,7 +36,8 @@ _TEXT_COLUMNS = frozenset(
 def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield an in-memory DuckDB connection with the spec's tables as contracts.
 
-    ``accounts``, ``events`` and ``interventions``, or ``measures`` and ``interventions``: contract columns first, in
+    ``accounts`` (its ``churned_at`` no later than the first event of ``cohort.churn_kinds``), ``events`` and
+    ``interventions``, or ``measures`` and ``interventions``: contract columns first, in
     order, typed and in UTC; then, in ``accounts`` and ``measures``, whatever else the source has. After the files are
     opened DuckDB can read nothing but them, and its configuration is locked.
 
@@ -65,6 +66,8 @@ def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyCon
         origins = _open_files(con, spec, root)
         for table, contract in _tables(spec).items():
             _create(con, table, contract, origins=origins.get(table, []), spec=spec)
+        if spec.cohort.churn_kinds:
+            _churned_by_events(con, spec.cohort.churn_kinds)
         yield con
     finally:
         con.close()
@@ -182,6 +185,15 @@ def _create(
             came=str(fault).splitlines()[0][:200],
             fix="Correct the source.",
         ) from fault
+
+
+def _churned_by_events(con: duckdb.DuckDBPyConnection, kinds: list[str]) -> None:
+    """Make the first event of one of `kinds` an account's churn, where it comes before ``churned_at``."""
+    ended = f"SELECT account_id, min(occurred_at) AS ended_at FROM events WHERE kind IN {any_of(kinds)} GROUP BY ALL"
+    con.execute(
+        "CREATE OR REPLACE TABLE accounts AS SELECT a.* REPLACE (least(a.churned_at, ended_at) AS churned_at) "
+        f"FROM accounts AS a LEFT JOIN ({ended}) USING (account_id)"
+    ).fetchall()
 
 
 def _no_rows(contract: TableContract) -> str:

@@ -30,7 +30,7 @@ REPORTS = {".html": "report.html", ".md": "report.md", ".txt": "report.txt", ".j
 
 def judged_rows(learning: pd.DataFrame, judging: pd.DataFrame, card: Scorecard, *, spec: ScorecardSpec) -> pd.DataFrame:
     """Return the judged rows with the card's health, band, coverage and p_card, and p_hand_made where there is one."""
-    judged = judging[["account_id", "as_of", "segment", "churned", "arr"]].reset_index(drop=True)
+    judged = judging[["account_id", "as_of", "segment", "churned", "weight", "arr"]].reset_index(drop=True)
     health = card.health(judging)
     judged["health"] = health
     judged["band"] = card.bands.band(health)
@@ -53,6 +53,7 @@ def challenged(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> Ch
         spec=spec.challenger,
         random_state=spec.learning.random_state,
         journal=journal,
+        weight=learning["weight"] if (learning["weight"] != 1).any() else None,
     )
 
 
@@ -97,4 +98,5 @@ def write_report(workspace: Workspace, card: str, reference: str, path: Path) ->
 
 def _hand_made(learning: pd.DataFrame, judging: pd.DataFrame, spec: ScorecardSpec) -> NDArray[np.float64]:
     health = hand_made_health(learning, spec.baseline)
-    return hand_made_probability(health, learning["churned"], hand_made_health(judging, spec.baseline))
+    asked = hand_made_health(judging, spec.baseline)
+    return hand_made_probability(health, learning["churned"], asked, weight=learning["weight"])

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
@@ -53,15 +53,18 @@ class TrainingSet:
     """Matured snapshot rows with their labels, and the ledger of all rows.
 
     `rows`: the snapshot's columns, ``started_at`` and ``churned`` (0/1). `ledger`: one row per cohort.
-    `maturing`: account_id and matures_on of the rows whose label is not known yet.
+    `answers`: the label of every row.
     """
 
     rows: pd.DataFrame
     ledger: pd.DataFrame
-    treated: int
-    immature: int
+    answers: pd.DataFrame
     sha256: str
-    maturing: pd.DataFrame
+
+    @property
+    def maturing(self) -> pd.DataFrame:
+        """account_id and matures_on of the rows whose label is not known yet."""
+        return self.answers.loc[self.answers["status"] == "immature", ["account_id", "matures_on"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,19 +119,17 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
             )
         say("Measuring what was known on each date")
         measured = snapshot(con, spec, matured[["account_id", "as_of"]])
-    rows = measured.merge(matured[["account_id", "as_of", "churned"]], on=["account_id", "as_of"], validate="1:1")
+    answers = matured[["account_id", "as_of", "churned", "weight"]]
+    rows = measured.merge(answers, on=["account_id", "as_of"], validate="1:1")
     rows["churned"] = rows["churned"].astype("int64")
     began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
     rows["started_at"] = began.groupby(rows["account_id"]).transform("min")  # one moment per account, panels included
     require_clean(suspects(rows, spec))
-    status = found["status"].value_counts()
     return TrainingSet(
         rows=rows,
         ledger=ledger(found),
-        treated=int(status.get("treated", 0)),
-        immature=int(status.get("immature", 0)),
+        answers=found,
         sha256=snapshot_hash(rows),
-        maturing=found.loc[found["status"] == "immature", ["account_id", "matures_on"]],
     )
 
 
@@ -251,9 +252,18 @@ def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> Tra
         churned_rows=len(churned),
         churned_accounts=churned["account_id"].nunique(),
         split=found.sentence,
-        treated=training.treated,
-        immature=training.immature,
+        **_left_out(training.answers),
     )
+
+
+def _left_out(answers: pd.DataFrame) -> dict[str, Any]:
+    """Return what the context says of treated, held-out and immature rows."""
+    every = ledger(answers.assign(cohort="all")).iloc[0]
+    return {
+        **{name: int(every[name]) for name in ("treated", "immature", "held_out")},
+        "effective": float(every["effective"]),
+        "if_calls_saved": (float(every["base_rate_low"]), float(every["base_rate_high"])),
+    }
 
 
 def _params(

@@ -69,7 +69,7 @@ def _earned(values: FloatArray, line: BaselineMeasure) -> FloatArray:
     return earned
 
 
-def hand_made_probability(train_health: Any, churned: Any, health: Any) -> FloatArray:
+def hand_made_probability(train_health: Any, churned: Any, health: Any, weight: Any = None) -> FloatArray:
     """Return the churn probability that a hand-made health stands for, of shape (n_rows,).
 
     A logistic curve of health, fitted on the training rows, so that the hand-made card can be compared in
@@ -82,6 +82,8 @@ def hand_made_probability(train_health: Any, churned: Any, health: Any) -> Float
         Health 0-100 and label of the training rows, of both classes.
     health : array-like of shape (n_rows,)
         The health to translate.
+    weight : array-like of shape (n_training_rows,), optional
+        What each training row counts: once, when absent.
 
     Raises
     ------
@@ -98,7 +100,8 @@ def hand_made_probability(train_health: Any, churned: Any, health: Any) -> Float
             came=f"{len(labels):,} rows, of which {int(labels.sum()):,} churned",
             fix="Learn from more accounts, or over a longer horizon.",
         )
-    return probability_of_health(trained, labels, np.ones(len(labels)), asked, ridge=_RIDGE)
+    counts = np.ones(len(labels)) if weight is None else np.asarray(weight, dtype=np.float64)
+    return probability_of_health(trained, labels, counts, asked, ridge=_RIDGE)
 
 
 def probability_of_health(

@@ -54,12 +54,16 @@ def encoding_of(X: pd.DataFrame) -> Encoding:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Task:
-    """Rows to learn churn from; `design` is encoded, `categorical` are its columns that hold places of levels."""
+    """Rows to learn churn from; `design` is encoded, `categorical` are its columns that hold places of levels.
+
+    `weight` says what each row counts: once, when absent.
+    """
 
     design: FloatArray
     labels: FloatArray
     categorical: tuple[int, ...]
     random_state: int
+    weight: FloatArray | None = None
 
     def train(
         self,
@@ -103,6 +107,7 @@ class Task:
         return lightgbm.Dataset(
             self.design[rows],
             self.labels[rows],
+            weight=None if self.weight is None else self.weight[rows],
             reference=reference,
             categorical_feature=list(self.categorical),
             params={"verbosity": -1},

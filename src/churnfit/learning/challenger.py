@@ -84,6 +84,7 @@ def fit_challenger(
     spec: Challenger,
     random_state: int,
     journal: Path,
+    weight: Any = None,
 ) -> ChallengerFit:
     """Return the tuned challenger, running only the trials the journal lacks.
 
@@ -101,6 +102,8 @@ def fit_challenger(
         Seeds folds, sampler and trees.
     journal : Path
         The study's file; made when absent. One process at a time: trials found running are taken for dead.
+    weight : array-like of shape (n_rows,), optional
+        What each row counts: once, when absent.
 
     Raises
     ------
@@ -110,7 +113,13 @@ def fit_challenger(
     labels = np.asarray(churned, dtype=np.float64)
     accounts = np.asarray(groups, dtype=str)
     encoding = encoding_of(X)
-    task = Task(design=encoding.encoded(X), labels=labels, categorical=encoding.categorical, random_state=random_state)
+    task = Task(
+        design=encoding.encoded(X),
+        labels=labels,
+        categorical=encoding.categorical,
+        random_state=random_state,
+        weight=None if weight is None else np.asarray(weight, dtype=np.float64),
+    )
     trials = _Trials(task=task, folds=_folds(labels, accounts, spec.folds, random_state))
     study = _study(journal, _study_name(trials, encoding, accounts))
     _run_missing(study, trials, spec.trials)
@@ -221,7 +230,7 @@ def _study_name(work: _Trials, encoding: Encoding, accounts: NDArray[np.str_]) -
     task = work.task
     levels = sorted(encoding.levels.items())
     digest = hashlib.sha256(repr((_SPACE, encoding.columns, levels, len(work.folds))).encode())
-    for part in (task.design, task.labels):
+    for part in (task.design, task.labels, *([] if task.weight is None else [task.weight])):
         digest.update(np.ascontiguousarray(np.nan_to_num(part, nan=np.finfo(np.float64).max)).tobytes())
     digest.update("\n".join(accounts).encode())
     digest.update(str(task.random_state).encode())

@@ -43,7 +43,8 @@ def learn_card(
     Parameters
     ----------
     training : DataFrame
-        A snapshot with a 0/1 column ``churned`` and, where rows are dated, ``started_at``.
+        A snapshot with a 0/1 column ``churned`` and, where rows are dated, ``started_at``; where held-out rows stand
+        for treated ones, ``weight``.
     pairs, certify : int, optional
         Most named pairs, and resamples, in place of the spec's numbers.
 
@@ -72,6 +73,7 @@ def learn_card(
     learner.fit(
         training[[*columns, *(["segment"] if segmented else [])]],
         training["churned"].astype(int),
+        sample_weight=training.get("weight"),
         groups=training["account_id"],
         began=training["started_at"].dt.tz_convert(None) if dated else None,
         prior_health=hand_made_health(training, spec.baseline) if spec.baseline else None,

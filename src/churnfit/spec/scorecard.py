@@ -23,6 +23,9 @@ from churnfit.spec.strict import Strict, nearest
 
 __all__ = ["ScorecardSpec"]
 
+_RESERVED = frozenset(
+    ("account_id", "as_of", "segment", "stage_day", "owner", "arr", "churned", "started_at", "weight", "cohort")
+)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -49,6 +52,9 @@ class ScorecardSpec(Strict):
         for name in (self.name, *self.measures):
             if not _NAME.fullmatch(name) or "__" in name:
                 raise ValueError(f"name '{name}' must be lower-case letters, digits and single _, at most 63")
+        for name in self.measures:
+            if name in _RESERVED:
+                raise ValueError(f"measures.{name}: the name is taken by a column of every snapshot; choose another")
         for where, name, valid in self._references():
             if name not in valid:
                 raise ValueError(f"{where}: '{name}' is not declared; {nearest(name, valid)}")
@@ -62,6 +68,8 @@ class ScorecardSpec(Strict):
                 raise ValueError(f"measures.{name}: aggregate 'column' goes with `sources.measures`, others do not")
             if wide and measure.relative_to is not None:
                 raise ValueError(f"measures.{name}.relative_to: a wide table has no days of the stage")
+        if wide and (self.cohort.churn_kinds or self.cohort.contraction):
+            raise ValueError("cohort: `churn_kinds` and `contraction` are read from events; a wide table has none")
         if not wide and not self.cohort.landmark_days:
             raise ValueError("cohort.landmark_days: events need at least one landmark day")
         return self

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from churnfit.spec.strict import Days, Strict
 
-__all__ = ["Cohort", "Group", "Measure", "Source", "Sources"]
+__all__ = ["Cohort", "Contraction", "Group", "Measure", "Source", "Sources"]
 
 Aggregate = Literal[
     "count",
@@ -74,8 +74,22 @@ class Sources(Strict):
         return self
 
 
+class Contraction(Strict):
+    """A loss of contract value that counts as churn.
+
+    Events of `kind` carry the new yearly contract value; churn is a fall by at least `share` below what it was at the
+    look (the newest such event by then, or else the account's ``arr``).
+    """
+
+    kind: str
+    share: Annotated[float, Field(gt=0, lt=1)]
+
+
 class Cohort(Strict):
     """Who is learned from, when, and what counts as churn.
+
+    Churn is an account's ``churned_at``, the first event of `churn_kinds` (``contract_not_renewed``), or a
+    `contraction`, whichever comes first.
 
     `landmark_days` are the days of the stage on which training snapshots are taken (a longer list: more rows,
     more alike). `horizon_days` after a snapshot, churn counts (longer: more churners, older evidence).
@@ -90,6 +104,8 @@ class Cohort(Strict):
     landmark_days: list[Days] = []
     stage_days: tuple[int, int] = (0, 3660)
     horizon_days: Days
+    churn_kinds: list[str] = []
+    contraction: Contraction | None = None
     reporting_lag_days: Annotated[int, Field(ge=0)] = 0
     observed_to: date | None = None
     max_age_days: Days = 7
