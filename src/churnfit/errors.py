@@ -156,6 +156,8 @@ CODES: dict[str, str] = {
     "CF506": "A file is already there; churnfit never overwrites what somebody wrote.",
     "CF507": "A secret must be given as env:NAME or file:PATH, and that name must exist.",
     "CF508": "The database URL in churnfit.toml cannot be used.",
+    "CF509": "A source of events cannot be read by the Spark engine, which reads Parquet.",
+    "CF510": "The engine in the spec needs something that is not installed.",
     # registry and artifacts
     "CF601": "The stored scorecard does not match the hash it was registered with: somebody changed it.",
     "CF602": "There is no such version, or no champion yet.",

@@ -84,6 +84,19 @@ def test_check_finds_the_demos_sources_in_order(churnfit: Cli, demo_workspace: W
     assert [finding for finding in found["findings"] if finding["severity"] == "error"] == []
 
 
+def test_check_writes_a_profile_once(churnfit: Cli, demo_workspace: Workspace, tmp_path: Path) -> None:
+    """One page with every measure; a file that is there is not overwritten, another ending is refused."""
+    page = tmp_path / "profile.html"
+    assert churnfit("check", "--card", CARD, "--profile", str(page), cwd=demo_workspace.root).code == 0
+    written = page.read_text(encoding="utf-8")
+    assert written.count("<h2") == 4 + len(demo_workspace.spec(CARD).measures)
+    again = churnfit("check", "--card", CARD, "--profile", str(page), cwd=demo_workspace.root)
+    assert (again.code, "error[CF506]" in again.err) == (2, True)
+    other = churnfit("check", "--card", CARD, "--profile", str(tmp_path / "profile.pdf"), cwd=demo_workspace.root)
+    assert (other.code, "error[CF703]" in other.err) == (2, True)
+    assert page.read_text(encoding="utf-8") == written
+
+
 def test_check_before_the_data_ends_is_no_finding(churnfit: Cli, demo_workspace: Workspace) -> None:
     """Held against an earlier day, later events are not looked at, and are no fault."""
     ended = churnfit("check", "--card", CARD, "--as-of", "2025-06-30", "--json", cwd=demo_workspace.root)

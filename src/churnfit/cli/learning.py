@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,12 +18,21 @@ if TYPE_CHECKING:
 __all__ = ["check", "fit", "labels"]
 
 
+Profile = Annotated[
+    Path | None,
+    typer.Option("--profile", help="Write the measures by cohort, their drift and gaps, to this HTML file."),
+]
+
+
 @app.command()
-def check(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def check(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False, profile: Profile = None) -> None:
     """Hold the sources against their contracts: every fault at once; exit 1 when one is an error."""
     from churnfit.jobs.training import check as find
+    from churnfit.jobs.training import write_profile
 
     workspace, name = opened(card)
+    if profile is not None:
+        write_profile(workspace, name, profile, as_of=day(as_of))
     findings = find(workspace, name, as_of=day(as_of))
     if as_json:
         print_document(card=name, findings=[asdict(finding) for finding in findings])

@@ -13,7 +13,7 @@ from churnfit.history.sql import column_types, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["OpenedFile", "open_file"]
+__all__ = ["OpenedFile", "open_file", "resolved_files"]
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
@@ -55,7 +55,7 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     """
     import duckdb
 
-    found = _resolve(path, root, name)
+    found = resolved_files(path, root, name)
     where = f"source '{name}' ({path})"
     paths = tuple(_escaped(str(file)) for file in found)
     view = f"files.{identifier(name)}"
@@ -78,7 +78,14 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     return OpenedFile(relation=view, paths=(*paths, *(str(file) for file in found)))
 
 
-def _resolve(path: str, root: Path, name: str) -> list[Path]:
+def resolved_files(path: str, root: Path, name: str) -> list[Path]:
+    """Return the files that a source's `path` names, absolute and sorted.
+
+    Raises
+    ------
+    DataError
+        CF401 when there is none, or one is empty.
+    """
     where = f"source '{name}' ({path})"
     literally = root / path
     found = [literally] if literally.is_file() else []

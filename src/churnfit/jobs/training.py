@@ -17,8 +17,10 @@ from churnfit.evaluation.backtest import Split, split
 from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
 from churnfit.evaluation.gates import Verdict, judge
 from churnfit.evaluation.interactions import missed_interactions
+from churnfit.evaluation.profile import profile_page
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
 from churnfit.evaluation.results import Backtest
+from churnfit.files import by_ending, refuse_existing, write_text
 from churnfit.history.checks import Finding, check_sources, require_clean
 from churnfit.history.cohort import landmark_grid, newest_fact
 from churnfit.history.labels import labels, ledger
@@ -40,7 +42,18 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["FitResult", "Say", "TrainingSet", "backtest", "check", "fit", "label_ledger", "now", "training_set"]
+__all__ = [
+    "FitResult",
+    "Say",
+    "TrainingSet",
+    "backtest",
+    "check",
+    "fit",
+    "label_ledger",
+    "now",
+    "training_set",
+    "write_profile",
+]
 
 _PAIRS_ASKED = 3  # what a card without pairs is told it would gain: more tables than that nobody reads
 
@@ -82,6 +95,39 @@ def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Findi
     spec = workspace.spec(card)
     with open_sources(spec, workspace.root) as con:
         return check_sources(con, spec, observed_to=max(as_of, now()))
+
+
+def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Timestamp) -> None:
+    """Write what the measures look like, cohort by cohort, to `path`, one HTML page.
+
+    Raises
+    ------
+    UsageError
+        CF703 when `path` does not end in .html, CF506 when it is there already.
+    DataError
+        The first error of `check`; CF110 when no account has been in the stage.
+    """
+    by_ending(path, {".html": "html"})
+    refuse_existing(path)
+    spec = workspace.spec(card)
+    with open_sources(spec, workspace.root) as con:
+        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
+        grid = landmark_grid(con, spec)
+        observed_to = _observed_to(con, spec, as_of)
+        answers = labels(con, spec, grid, observed_to=observed_to)
+        # a look at a day that the sources do not know yet would show accounts falling silent
+        there = answers[(answers["status"] != "excluded") & (answers["as_of"] <= observed_to)]
+        measured = snapshot(con, spec, there[["account_id", "as_of"]])
+    if measured.empty:
+        raise DataError(
+            "CF110",
+            where="the training cohort",
+            expected="accounts that were in the stage on a landmark day",
+            came=f"0 of {len(answers):,} rows",
+            fix="Wait, or correct cohort.landmark_days.",
+        )
+    rows = measured.merge(there[["account_id", "as_of", "cohort", "status", "churned"]], on=["account_id", "as_of"])
+    write_text(profile_page(rows, spec), path)
 
 
 def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
