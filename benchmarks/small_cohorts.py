@@ -7,8 +7,8 @@ settings, without certificates. What is estimated, line by line:
 cards       Log-loss that a card of 60 to 150 accounts is expected to have on accounts of the same world that come
             later, over that of the hand-made card, which gets its probabilities from the same cohort. Once nothing has
             changed; once accounts are less active and churn is up by DRIFT logits. The loss is an expectation over
-            20,000 accounts whose true churn probability is known: judging adds no noise. A refused cohort has no
-            card and does not count.
+            20,000 accounts whose true churn probability is known: judging adds no noise. `share` and `pass` are of
+            the cards learned; `of all` counts a refused cohort as no worse, since its hand-made card stays.
 refusals    A decision is wrong when the other one would have saved more than 2 % of the log-loss of the base rate on
             later accounts: a card that is worse than the base rate by more, or the refusal of one that is better by
             more. A card is also wrong where no card can be better by more: where labels are shuffled. The card that a
@@ -113,7 +113,7 @@ def beside_hand_made(n: int, seed: int) -> dict[tuple[bool, bool], float]:
 def cards(cohorts: int, sizes: tuple[int, ...] = (60, 100, 150)) -> Iterator[bool]:
     """Print how cards of small cohorts do beside the hand-made card; yield whether each line holds."""
     print("Log-loss on later accounts over that of the hand-made card; share of cards within 1.02")
-    columns = " ".join(f"{name:>7}" for name in ("cards", "refused", "share", "median", "worst"))
+    columns = " ".join(f"{name:>7}" for name in ("cards", "refused", "share", "of all", "median", "worst"))
     print(f"{'n':>5} {'hand-made card':15} {'later':8} {columns}")
     for n in sizes:
         found = [beside_hand_made(n, FIRST_SEED + 10_000 * n + i) for i in range(cohorts)]
@@ -121,7 +121,8 @@ def cards(cohorts: int, sizes: tuple[int, ...] = (60, 100, 150)) -> Iterator[boo
             for drifted in (False, True):
                 ratios = np.array([one[told, drifted] for one in found if (told, drifted) in one])
                 share = float(np.mean(ratios <= 1 + TOLERANCE)) if len(ratios) else float("nan")
-                numbers = (share, np.median(ratios), ratios.max()) if len(ratios) else (share,) * 3
+                of_all = 1 - float(np.sum(ratios > 1 + TOLERANCE)) / cohorts
+                numbers = (share, of_all, *((np.median(ratios), ratios.max()) if len(ratios) else (share, share)))
                 line = f"{n:5} {'known' if told else 'not known':15} {'drifted' if drifted else 'as ever':8}"
                 line += f" {len(ratios):7} {cohorts - len(ratios):7} " + " ".join(f"{x:7.3f}" for x in numbers)
                 yield from _judged(line, share >= LEAST_CARDS if told else None)
