@@ -59,6 +59,7 @@ LEAST_RIGHT = 0.90
 DRIFT = 0.25
 LESS_ACTIVE = 0.85
 LATER = 20_000  # accounts: the expected loss of a card wavers by less than 0.2 %
+NO_MEASURE = "no measure tells more than its shuffled copies"
 FIRST_SEED = 7_000_000  # the learner was developed on other ones
 
 
@@ -205,27 +206,34 @@ def decision(name: str, n: int, seed: int) -> Decision:
     """Return the decision on a cohort of this kind."""
     world = WORLDS[name]
     table, churned = world.cohort(n, seed)
-    card, refused = card_or_refusal(table, churned)
+    card, why = learned(table, churned)
+    card = card or withheld(table, churned, why)
     truth = world.truth(n)
     base = loss(truth, churned.mean())
     return Decision(
         world=name,
-        refused=refused,
+        refused=bool(why),
         ratio=loss(truth, card.predict_proba(later(drifted=False).table)[:, 1]) / base,
         learnable=loss(truth, truth) < (1 - TOLERANCE) * loss(truth, truth.mean()),
     )
 
 
-def card_or_refusal(table: pd.DataFrame, churned: np.ndarray) -> tuple[ScorecardClassifier, bool]:
-    """Return the card, and whether it was refused: then it is the one that was withheld."""
+def learned(table: pd.DataFrame, churned: np.ndarray) -> tuple[ScorecardClassifier | None, str]:
+    """Return the card and nothing, or nothing and why it was refused."""
     try:
         card = ScorecardClassifier(certify=0).fit(table, churned)
-    except DataError:
-        return ScorecardClassifier(certify=0, min_accounts=0, min_churned=0).fit(table, churned), True
-    if card.card_.measures:
-        return card, False
+    except DataError as refusal:
+        return None, refusal.code
+    return (card, "") if card.card_.measures else (None, NO_MEASURE)
+
+
+def withheld(table: pd.DataFrame, churned: np.ndarray, why: str) -> ScorecardClassifier:
+    """Return the card that would have been learned had there not been this reason to refuse it."""
+    learner = ScorecardClassifier(certify=0, min_accounts=0, min_churned=0)
+    if why != NO_MEASURE:
+        return learner.fit(table, churned)
     with patch("churnfit.learning.selection.measures_with_evidence", _all_measures):
-        return ScorecardClassifier(certify=0).fit(table, churned), True
+        return learner.fit(table, churned)
 
 
 def _all_measures(_whole: object, curves: object, *_: object, **__: object) -> set[str]:
@@ -260,8 +268,8 @@ def refused_as_shuffled(n: int, seed: int) -> tuple[bool, bool]:
     """Return whether the learner refuses a cohort whose labels were shuffled, and whether learner or gate does."""
     table, churned = cohort(n + 3 * n // 7, seed)
     churned = np.random.default_rng(seed).permutation(churned)
-    card, refused = card_or_refusal(table[:n], churned[:n])
-    if refused:
+    card, _ = learned(table[:n], churned[:n])
+    if card is None:
         return True, True
     said, came = card.predict_proba(table[n:])[:, 1], churned[n:].astype(float)
     auc = bootstrap(lambda w: {("auc",): auc_of(ladder(came, said, w))}, table.index[n:], n=400, random_state=0)
