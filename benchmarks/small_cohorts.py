@@ -16,7 +16,8 @@ refusals    A decision is wrong when the other one would have saved more than 2 
             less, since there is something to fall back on.
 shuffled    Labels dealt to other accounts. Refused: CF103, or no measure on the card, or gate CF002 says no to the card
             on newer accounts, 3 for every 7 it was learned from.
-ravenstack  The card of models/ravenstack: its gates must be closed. Needs ../shared/data; says so and goes on without.
+ravenstack  The card of models/ravenstack: the learner or gate CF002 must refuse it. Needs ../shared/data; says
+            so and goes on without.
 """
 
 from __future__ import annotations
@@ -292,7 +293,7 @@ def shuffled(cohorts: int, sizes: tuple[int, ...] = (100, 300, 1000, 2000)) -> I
 
 
 def ravenstack() -> Iterator[bool]:
-    """Print what the gates say to RavenStack's card; yield whether they are closed."""
+    """Print why RavenStack is refused; yield whether it is."""
     from churnfit.jobs.training import fit
     from churnfit.jobs.workspace import find_workspace
 
