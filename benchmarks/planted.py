@@ -70,12 +70,30 @@ def risks(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(added)
 
 
-def cohort(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return `n` accounts and whether each churned (0 or 1)."""
+_AVERAGE_RISK = float(risks(accounts(50_000, np.random.default_rng(998))).sum(axis=1).mean())
+
+
+def churn_probability(table: pd.DataFrame, *, strength: float = 1.0, level: float = 0.0) -> np.ndarray:
+    """Return the true churn probability of accounts (n,).
+
+    Parameters
+    ----------
+    strength : float
+        Every measure moves the churn logit so many times as much as planted; the average account stays where it is.
+    level : float
+        Churn logits that everybody has more than planted.
+    """
+    risk = risks(table).sum(axis=1).to_numpy()
+    logit = INTERCEPT + level + strength * risk + (1.0 - strength) * _AVERAGE_RISK
+    probability: np.ndarray = 1 / (1 + np.exp(-logit))
+    return probability
+
+
+def cohort(n: int, seed: int, *, strength: float = 1.0, level: float = 0.0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return `n` accounts and whether each churned (0 or 1), by `churn_probability`."""
     rng = np.random.default_rng(seed)
     table = accounts(n, rng)
-    logit = INTERCEPT + risks(table).sum(axis=1).to_numpy()
-    return table, (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(int)
+    return table, (rng.random(n) < churn_probability(table, strength=strength, level=level)).astype(int)
 
 
 RANGES = {name: max(heights) - min(heights) for name, (_, heights) in CURVES.items()} | {"plan": 0.6}

@@ -125,7 +125,8 @@ CODES: dict[str, str] = {
     "CF102": "The cohort has one class only. A scorecard needs accounts that churned and accounts that stayed; "
     "widen the cohort, lengthen the horizon, or wait for the date the label ledger names.",
     "CF103": "Too few accounts or churners to learn from. Below the floor a scorecard would repeat noise; the "
-    "message says how many are still needed. Wait, or widen the cohort.",
+    "message says how many are still needed. With few churners the measures must also tell more than the same labels "
+    "dealt to other accounts do. Wait, or widen the cohort.",
     "CF104": "Two rows share a key. One account must have one row, else it would be counted twice.",
     "CF105": "A label is not 0 or 1. Map it in the source: churned = 1, stayed = 0.",
     "CF107": "A date contradicts another: churn before the start, or a fact recorded after the date it is used on.",

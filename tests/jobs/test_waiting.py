@@ -39,3 +39,8 @@ def test_without_enough_maturing_accounts_no_date_is_promised():
     """Four churners short at one in ten: forty accounts, and ten are maturing."""
     said = with_the_date(REFUSAL, learned_from(80, 8), maturing(10))
     assert "10 accounts are maturing, about 40 are needed" in str(said)
+
+
+def test_a_cohort_that_tells_too_little_is_promised_nothing():
+    """Eighty accounts and twelve churners are enough in number: the refusal says what it said."""
+    assert with_the_date(REFUSAL, learned_from(80, 12), maturing(50)) is REFUSAL

@@ -112,8 +112,8 @@ def test_a_group_without_evidence_cannot_lead():
 def test_a_card_without_any_evidence_has_no_heaviest_group():
     """All is noise: the card is empty, and says that no group can lead."""
     rng = np.random.default_rng(0)
-    X = pd.DataFrame({"noise": rng.normal(size=300)})
-    y = (rng.random(300) < 0.3).astype(int)
+    X = pd.DataFrame({"noise": rng.normal(size=600)})
+    y = (rng.random(600) < 0.3).astype(int)
     card = ScorecardClassifier(**QUICK, heaviest_group="luck").fit(X, y).card_
     assert card.measures == ()
     assert card.remarks == ("Group 'luck' cannot be made the heaviest: its measures tell too little.",)

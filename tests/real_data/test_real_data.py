@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from tests.conftest import lighten
 
-from churnfit.errors import GateError
+from churnfit.errors import ChurnfitError, DataError
 from churnfit.files import read_parquet
 from churnfit.jobs.promotion import promote
 from churnfit.jobs.scoring import ScoringResult, queue, score
@@ -97,14 +97,10 @@ def test_a_wide_table_goes_the_whole_way(
     assert promoted_and_scored(found, card, "2026-01-01").run.accounts == accounts
 
 
-def test_where_there_is_nothing_to_learn_the_gates_stay_shut(tmp_path: Path, empty_mlflow: Path) -> None:
-    """RavenStack's churn was drawn by lot: CF002 says that there is no signal, and nothing can be promoted."""
-    found = trained(tmp_path, empty_mlflow, "ravenstack", trials=1, as_of="2026-01-01")
-    assert not found.fit.verdict.passed
-    assert found.outcomes()["CF002"] == "failed"
-    [said] = [answer.sentence for answer in found.fit.verdict.answers if answer.code == "CF002"]
-    assert "no sufficient signal" in said
-    assert not found.fit.version.gates_passed
-    with pytest.raises(GateError, match="CF606"):
-        promote(found.workspace, "ravenstack", "latest", reason="please")
+def test_where_there_is_nothing_to_learn_nothing_is_learned(tmp_path: Path, empty_mlflow: Path) -> None:
+    """RavenStack's churn was drawn by lot, and 35 accounts are few: refused before a card exists to be promoted."""
+    with pytest.raises(DataError, match=r"CF103 .*tell 35 churned accounts from the others beyond chance; came what"):
+        trained(tmp_path, empty_mlflow, "ravenstack", trials=1, as_of="2026-01-01")
+    with pytest.raises(ChurnfitError):
+        promote(find_workspace(tmp_path), "ravenstack", "latest", reason="please")
     assert not (tmp_path / "models" / "ravenstack" / "champion.json").exists()

@@ -15,6 +15,8 @@ __all__ = ["with_the_date"]
 def with_the_date(refusal: DataError, learning: pd.DataFrame, maturing: pd.DataFrame) -> DataError:
     """Return the refusal CF103 with the date on which the maturing accounts are expected to end it.
 
+    As it is where they are not too few but tell too little: nobody knows how many more would tell enough.
+
     Parameters
     ----------
     learning : DataFrame
@@ -26,9 +28,11 @@ def with_the_date(refusal: DataError, learning: pd.DataFrame, maturing: pd.DataF
     lost, accounts = learning.loc[learning["churned"] == 1, "account_id"].nunique(), learning["account_id"].nunique()
     rate = max(lost, 1) / max(accounts, 1)  # nobody lost yet: as if one had been, else no date could be named
     needed = max(floor.min_accounts - accounts, math.ceil((floor.min_churned - lost) / rate), 0)
+    if not needed:
+        return refusal
     maturing = maturing[~maturing["account_id"].isin(learning["account_id"])]
     dates = maturing.drop_duplicates("account_id")["matures_on"].sort_values(ignore_index=True)
-    if len(dates) >= needed > 0:
+    if len(dates) >= needed:
         when = f"about {dates[needed - 1]:%Y-%m-%d} there should be enough: {needed} more accounts will have matured"
     else:
         when = f"{len(dates)} accounts are maturing, about {needed} are needed"

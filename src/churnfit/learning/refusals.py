@@ -1,20 +1,35 @@
-"""What the learner refuses to learn from, and why: said before any work is done."""
+"""What the learner refuses to learn from, and why: said before any work is done.
+
+A small cohort must also tell more than chance: below some 100 churners a card of noise costs what matters, and its
+reader cannot see which card he holds. The test is exact for any size: labels are dealt to other accounts, and what the
+measures say of these is the yardstick.
+
+References
+----------
+Westfall and Young (1993), "Resampling-based multiple testing": the smallest of several permutation p-values, judged by
+the same permutations. Goeman, van de Geer, de Kort and van Houwelingen (2004), "A global test for groups of genes":
+one test for many measures that each tell a little.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length
 
 from churnfit.errors import DataError, SpecError, count_and_examples
-from churnfit.learning.folds import Cohort
+from churnfit.learning.codes import MeasureBins, learn_bins
+from churnfit.learning.folds import Cohort, dealt_to_others
 from churnfit.learning.penalties import SHAPES
 from churnfit.spec import nearest
 
 __all__ = [
+    "chance_probability",
     "checked_weights",
     "refuse_endless",
     "refuse_one_class",
@@ -22,6 +37,13 @@ __all__ = [
     "refuse_uneven",
     "refuse_unknown_settings",
 ]
+
+Floats: TypeAlias = NDArray[np.float64]
+
+_BY_CHANCE = 0.05  # one in twenty cohorts without signal is learned from; evidence and the gates are still to come
+_CHANCE_IS_CHEAP = 100  # churned accounts: what is learned from chance then costs less than 2 % of the log-loss
+_DEALS = 199  # with the truth 200: a share of 0.05 is exact, and wavers by 0.015
+_FLAT = 1e-6  # standard deviations below which a contrast is none
 
 
 def checked_weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> NDArray[np.float64]:
@@ -93,7 +115,10 @@ def refuse_uneven(cohort: Cohort) -> None:
 
 
 def refuse_too_few(cohort: Cohort, min_accounts: int, min_churned: int) -> None:
-    """Raise CF103 below `min_accounts` accounts, or `min_churned` churned ones."""
+    """Raise CF103 below `min_accounts` accounts or `min_churned` churned ones, or where few tell no more than chance.
+
+    A `min_churned` of 0 asks for neither churners nor signal.
+    """
     accounts, lost = len(cohort.lost), int(cohort.lost.sum())
     if accounts < min_accounts or lost < min_churned:
         raise DataError(
@@ -103,6 +128,71 @@ def refuse_too_few(cohort: Cohort, min_accounts: int, min_churned: int) -> None:
             came=f"{accounts} accounts, {lost} of them churned",
             fix=f"Wait for {max(0, min_churned - lost)} more churners, widen the cohort or the horizon.",
         )
+    if not min_churned or lost >= _CHANCE_IS_CHEAP:
+        return
+    chance = chance_probability(cohort)
+    if chance > _BY_CHANCE:
+        raise DataError(
+            "CF103",
+            where="the training cohort",
+            expected=f"measures that tell {lost} churned accounts from the others beyond chance",
+            came=f"what {100 * chance:.0f} of 100 deals of the same labels to other accounts show as well",
+            fix="Wait for more churners, widen the cohort or the horizon, or measure what drives churn.",
+        )
+
+
+def chance_probability(cohort: Cohort) -> float:
+    """Return the share of deals of the labels to other accounts in which measures tell as much as in truth.
+
+    Two questions, and a third where there is a hand-made card: do all measures together tell churners apart, does one
+    of them, does the hand-made health? The best answer counts, against the best answer of every deal.
+    """
+    rng = np.random.default_rng(0)
+    residual = cohort.weight * (cohort.churned - cohort.base_rate)
+    deals = [residual, *(residual[dealt_to_others(cohort.account, rng)] for _ in range(_DEALS))]
+    binning = learn_bins(cohort.frame, cohort.weight)
+    contrasts = [_contrasts(*one) for one in zip(binning.measures, binning.encode(cohort.frame), strict=True)]
+    told = np.array([_told(one, deals) for one in contrasts if one.shape[1]])
+    answers = [told.sum(axis=0), told.max(axis=0)] if len(told) else []
+    if cohort.prior_health is not None:
+        answers.append(-np.array([_standard(cohort.prior_health) @ deal for deal in deals]))
+    if not answers:
+        return 1.0
+    best = np.min([_share_as_large(answer) for answer in answers], axis=0)
+    return float((best <= best[0]).mean())
+
+
+def _contrasts(measure: MeasureBins, bins: NDArray[np.int32]) -> Floats:
+    """Return a measure as orthonormal columns (n_rows, n_contrasts): rank and bend of numbers, levels, states."""
+    valued = (bins >= 0) & (bins < measure.n_bins)
+    if measure.numeric:
+        rank = np.zeros(len(bins))
+        rank[valued] = _standard(rankdata(bins[valued]))
+        columns = [rank, np.where(valued, rank**2, 0.0)]
+    else:
+        columns = [bins == level for level in range(measure.n_bins)]
+    columns += [bins == measure.n_bins + state for state in range(len(measure.states))]
+    table = np.column_stack(columns).astype(np.float64)
+    basis, size, _ = np.linalg.svd(table - table.mean(axis=0), full_matrices=False)
+    return np.asarray(basis[:, size > _FLAT * np.sqrt(len(bins))])
+
+
+def _told(contrasts: Floats, deals: list[Floats]) -> Floats:
+    """Return what a measure tells of each deal of the labels: a chi-square less its expectation, in its errors."""
+    freedom = contrasts.shape[1]
+    told = np.array([((contrasts.T @ deal) ** 2).sum() for deal in deals]) / deals[0].var()
+    standard: Floats = (told - freedom) / np.sqrt(2.0 * freedom)
+    return standard
+
+
+def _share_as_large(answer: Floats) -> Floats:
+    """Return for every deal the share of deals whose answer is at least as large."""
+    return rankdata(-np.round(answer, 9), method="max") / len(answer)
+
+
+def _standard(values: Floats) -> Floats:
+    spread = values.std() if len(values) else 0.0
+    return (values - values.mean()) / spread if spread > 0 else np.zeros(len(values))
 
 
 def refuse_unknown_settings(frame: pd.DataFrame, shapes: Mapping[str, str], segment_column: str | None) -> None:
