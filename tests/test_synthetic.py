@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnfit.jobs.starting import TEMPLATES
 from churnfit.spec import ScorecardSpec, read_spec
 from churnfit.synthetic import TRUTH, World, simulate, write_world
 from churnfit.synthetic.churn import PERIOD_DAYS
@@ -96,7 +97,7 @@ def test_truth_speaks_of_measures_of_the_template() -> None:
     assert not set(TRUTH.points) & set(TRUTH.noise)
 
 
-@pytest.mark.parametrize("name", ["onboarding", "dear"])
+@pytest.mark.parametrize("name", TEMPLATES)
 def test_templates_map_every_reason_to_a_playbook(name: str) -> None:
     """In the templates every actionable measure has a playbook, its own or its group's."""
     spec = template(name)

@@ -7,7 +7,7 @@ import pytest
 from churnfit.learning.codes import Binning, MeasureBins, ordered_by_risk
 from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.learning.penalties import CodedRows
-from churnfit.learning.prior import leaning, prior_probability
+from churnfit.learning.prior import leaning, leaving_is_safe, prior_probability
 from churnfit.scorecard.card import sigmoid
 
 QUICK = {"penalties": (1.0, 4.0, 16.0), "certify": 0}
@@ -106,6 +106,15 @@ def test_a_small_cohort_does_not_lean_on_a_wrong_card():
         losses.append([log_loss(one, fresh, later) for one in fits])
     alone, misled = np.mean(losses, axis=0)
     assert misled < alone + 0.02
+
+
+def test_the_card_is_left_where_leaving_it_cannot_cost_two_in_a_hundred():
+    """100 accounts gain ±0.5 about 0.1: 10 in all, give or take 1.64 · 5 = 8.2; about 0.05 only 5, and 2 % of 100 is 2."""
+    swing = np.tile([-0.5, 0.5], 50)
+    assert leaving_is_safe(0.1 + swing, loss=0)
+    assert not leaving_is_safe(0.05 + swing, loss=100)
+    assert leaving_is_safe(0.05 + swing, loss=200)  # 5 + 4 beats 8.2
+    assert not leaving_is_safe(np.zeros(100) + swing, loss=100)
 
 
 def test_a_large_cohort_does_not_lean():

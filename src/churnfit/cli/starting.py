@@ -18,7 +18,10 @@ __all__ = ["demo", "doctor", "explain_code", "init"]
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(help="Where; made if it is not there.")] = Path(),
-    template: Annotated[list[str] | None, typer.Option(help="onboarding (default) or dear; may be repeated.")] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(help="onboarding (default), dear, commitment, activation or renewal; may be repeated."),
+    ] = None,
 ) -> None:
     """Write a churnfit.toml and a commented spec to start from."""
     from churnfit.jobs.starting import TEMPLATES

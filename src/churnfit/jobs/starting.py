@@ -21,7 +21,7 @@ __all__ = ["DEMO_DAY", "TEMPLATES", "DemoResult", "demo", "init"]
 DEMO_DAY = pd.Timestamp("2026-06-30", tz="UTC")
 """The simulated history's last day: a fixed date, so that the demo is the same every time."""
 
-TEMPLATES = ("onboarding", "dear")
+TEMPLATES = ("onboarding", "dear", "commitment", "activation", "renewal")
 
 _WORKSPACE_TOML = """\
 # A churnfit workspace. Every command run in this folder or below it finds this file.

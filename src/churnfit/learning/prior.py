@@ -20,10 +20,12 @@ from numpy.typing import NDArray
 from churnfit.learning.baseline import probability_of_health
 from churnfit.learning.penalties import CodedRows
 
-__all__ = ["leaning", "prior_probability"]
+__all__ = ["leaning", "leaving_is_safe", "prior_probability"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_SURE = 1.64  # standard errors: one in twenty by chance
+_MARGIN = 0.02  # of the log-loss: to be worse than the hand-made card by less matters to nobody
 _RIDGE = 1.0  # half a unit of log-likelihood for a slope of one logit per standard deviation
 
 
@@ -41,3 +43,16 @@ def leaning(rows: CodedRows, trust: float) -> CodedRows:
         return rows
     prior = prior_probability(rows, rows.prior_health)
     return replace(rows, churned=(rows.churned + trust * prior) / (1.0 + trust), weight=rows.weight * (1.0 + trust))
+
+
+def leaving_is_safe(lost: Floats, loss: float) -> bool:
+    """Return whether a choice that leans less is surely not worse by more than 2 %: a test of non-inferiority.
+
+    Parameters
+    ----------
+    lost : ndarray of shape (n_accounts,)
+        Log-loss on unseen rows of the choice that leans more, less that of the other, account by account.
+    loss : float
+        The log-loss, summed over all accounts, of the choice that leans more.
+    """
+    return bool(lost.sum() + _MARGIN * loss > _SURE * np.sqrt(len(lost)) * lost.std())

@@ -24,7 +24,7 @@ from churnfit.learning.joint import Curves, Design, Prices, refit
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
 from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, coded_rows, designs
-from churnfit.learning.prior import leaning
+from churnfit.learning.prior import leaning, leaving_is_safe
 from churnfit.scorecard.pairs import Pair
 
 __all__ = ["Learned", "learn_curves"]
@@ -34,7 +34,6 @@ Choice: TypeAlias = tuple[float, float, float]
 """Penalty of the fine fit, share of it in the refit, and trust in the hand-made card."""
 
 _PAIR_PRICE = 4.0  # log-likelihood units of unseen rows that a pair must gain: it is a table to read
-_LEAVING = 1.64  # standard errors by which unseen rows must speak against the hand-made card: one in twenty by chance
 _TRUSTS = (0.0, 1.0, 4.0, 16.0, 64.0)  # rows of the prior card per row of the cohort
 _SHRINKAGES = (0.3, 1.0)  # the refit's price per increment, as a share of the fine fit's
 _SHRINKAGES_OF_FEW = (0.1, *_SHRINKAGES)  # with few churners the price that finds shapes is too high for heights
@@ -139,8 +138,7 @@ def _with_paying_pairs(
 def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) -> Choice:
     """Return the penalty, shrinkage and trust that predict unseen rows best.
 
-    The hand-made card is left only as far as these rows demand: the most trust wins whose loss is within `_LEAVING`
-    standard errors, paired by account, of the least.
+    Of the hand-made card as much is left as is safe: the most trust wins from which to go on to the least loss is not.
     """
     losses = {
         choice: held.losses({k: fitted[choice] for k, fitted in tried.items()}) for choice in next(iter(tried.values()))
@@ -154,7 +152,7 @@ def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) ->
     for trust in sorted({choice[2] for choice in losses if choice[2] > least[2]}, reverse=True):
         trusting = best_of([choice for choice in losses if choice[2] == trust])
         lost = np.bincount(held.cohort.account, weights=losses[trusting] - losses[least])
-        if lost.sum() <= _LEAVING * np.sqrt(len(lost)) * lost.std():
+        if not leaving_is_safe(lost, total[trusting]):
             return trusting
     return least
 
