@@ -109,7 +109,7 @@ def test_a_small_cohort_does_not_lean_on_a_wrong_card():
 
 
 def test_the_card_is_left_where_leaving_it_cannot_cost_two_in_a_hundred():
-    """100 accounts gain ±0.5 about 0.1: 10 in all, give or take 1.64 · 5 = 8.2; about 0.05 only 5, and 2 % of 100 is 2."""
+    """100 accounts gain 0.1 ± 0.5: 10 in all, give or take 1.64 · 5 = 8.2; at 0.05 only 5, and 2 % of 100 is 2."""
     swing = np.tile([-0.5, 0.5], 50)
     assert leaving_is_safe(0.1 + swing, loss=0)
     assert not leaving_is_safe(0.05 + swing, loss=100)

@@ -151,7 +151,7 @@ def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) ->
     least = best_of(list(losses))
     for trust in sorted({choice[2] for choice in losses if choice[2] > least[2]}, reverse=True):
         trusting = best_of([choice for choice in losses if choice[2] == trust])
-        lost = np.bincount(held.cohort.account, weights=losses[trusting] - losses[least])
+        lost: Floats = np.bincount(held.cohort.account, weights=losses[trusting] - losses[least]).astype(np.float64)
         if not leaving_is_safe(lost, total[trusting]):
             return trusting
     return least
