@@ -25,20 +25,20 @@ def maturing(accounts):
     ("accounts", "lost", "date"),
     [
         (40, 12, "2026-03-20"),  # churners enough: 20 more accounts, the last on day 20
-        (80, 8, "2026-04-09"),  # one in ten churns: 4 more churners are 40 more accounts
+        (80, 4, "2026-05-19"),  # one in twenty churns: 4 more churners are 80 more accounts
     ],
 )
 def test_the_date_is_that_of_the_last_account_needed(accounts, lost, date):
     """Accounts are counted once, churners expected at the rate seen so far."""
-    said = with_the_date(REFUSAL, learned_from(accounts, lost), maturing(50))
+    said = with_the_date(REFUSAL, learned_from(accounts, lost), maturing(90))
     assert said.code == "CF103"
     assert f"about {date} there should be enough" in str(said)
 
 
 def test_without_enough_maturing_accounts_no_date_is_promised():
-    """Four churners short at one in ten: forty accounts, and ten are maturing."""
-    said = with_the_date(REFUSAL, learned_from(80, 8), maturing(10))
-    assert "10 accounts are maturing, about 40 are needed" in str(said)
+    """Four churners short at one in twenty: eighty accounts, and ten are maturing."""
+    said = with_the_date(REFUSAL, learned_from(80, 4), maturing(10))
+    assert "10 accounts are maturing, about 80 are needed" in str(said)
 
 
 def test_a_cohort_that_tells_too_little_is_promised_nothing():

@@ -219,13 +219,13 @@ REFUSED = {
         {},
         lambda X, y: ((X, y), {"groups": np.arange(len(y)) % 50}),
         DataError,
-        "CF103.*at least 60 accounts, 12 of them churned; came 50 accounts",
+        "CF103.*at least 60 accounts, 8 of them churned; came 50 accounts",
     ),
     "too few churners": (
         {},
         lambda X, y: ((X, (np.arange(len(y)) < 5).astype(int)), {}),
         DataError,
-        "CF103.*came 600 accounts, 5 of them churned. Wait for 7 more churners",
+        "CF103.*came 600 accounts, 5 of them churned. Wait for 3 more churners",
     ),
     "a negative weight": (
         {},

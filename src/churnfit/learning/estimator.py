@@ -62,8 +62,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     folds : int, default=4
         Cross-validation folds that choose the penalty; rows of one group stay together. Where fewer than 300 groups
         churned and none is dated there are at least ten; where cohorts are dated, folds are blocks of them.
-    min_accounts, min_churned : int, default=60 and 12
-        Below this many groups, or churned groups, ``fit`` refuses.
+    min_accounts, min_churned : int, default=60 and 8
+        Below this many groups, or churned groups (two for each of four folds), ``fit`` refuses; and below a hundred
+        churned ones, where the measures tell no more of them than chance.
     pairs : int, default=0
         Most combined measures ("tenure × contract"). Each is one more table to read; none is kept that rows it has not
         seen do not speak for.
@@ -114,7 +115,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         penalties: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         folds: int = 4,
         min_accounts: int = 60,
-        min_churned: int = 12,
+        min_churned: int = 8,
         pairs: int = 0,
         measure_groups: Mapping[str, str] | None = None,
         heaviest_group: str | None = None,

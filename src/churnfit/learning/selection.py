@@ -203,22 +203,21 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
     """Return the curves, shrunk by what they earned on rows they had not seen.
 
     Where cohorts are dated, each measure by what carried over from one block of cohorts to another; accounts of the
-    same time say no more than one factor for all. Pairs share a factor, since every fold finds its own.
+    same time say no more than one factor for all. Pairs share a factor, since every fold finds its own. A card that
+    leans earns its slopes as it earned its curves, on what the hand-made card says as well.
     """
-    cohort, plans = held.cohort, found.curves.plans
+    cohort, plans, rows = held.cohort, found.curves.plans, found.rows
     in_pairs = {pair.pair.name for pair in found.pairs}
     names = [plan.name for plan in plans if plan.name not in in_pairs]
     added = held.contributions(by_fold, names)
     if not held.in_time:
-        factors = np.repeat(
-            earned_slopes(added.sum(axis=1, keepdims=True), cohort.churned, cohort.weight), len(names) + 1
-        )
+        factors = np.repeat(earned_slopes(added.sum(axis=1, keepdims=True), rows.churned, rows.weight), len(names) + 1)
     elif terms.slopes is not None:  # each its own slope again would undo the order that the prices brought about
         of_pairs = next((terms.slopes[name] for name in sorted(in_pairs)), 1.0)
         factors = np.array([*(terms.slopes[name] for name in names), of_pairs])
-        factors *= earned_slopes((added @ factors)[:, np.newaxis], cohort.churned, cohort.weight)
+        factors *= earned_slopes((added @ factors)[:, np.newaxis], rows.churned, rows.weight)
     else:
-        factors = earned_slopes(added, cohort.churned, cohort.weight)
+        factors = earned_slopes(added, rows.churned, rows.weight)
     by_name = {**dict.fromkeys(in_pairs, float(factors[-1])), **dict(zip(names, factors[:-1].tolist(), strict=True))}
     logit = added @ factors
     leans = f"Leans on the hand-made card: {terms.trust:g} rows of what it says for each row observed."
