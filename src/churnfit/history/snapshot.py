@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pandas as pd
 from churnfit.errors import DataError
 from churnfit.history.checks import columns_exist, require_clean
 from churnfit.history.cohort import STAGE_START
-from churnfit.history.events_sql import day_of, readings_over_events
+from churnfit.history.events_sql import day_of, events_engine
 from churnfit.history.measures import MeasureParts, column_of, measure_parts
+from churnfit.history.readings import Reading
 from churnfit.history.sql import column_types, fetch_frame, identifier, literal
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
@@ -20,18 +22,24 @@ from churnfit.tables import STATE_SUFFIX
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["KEYS", "snapshot", "snapshot_hash"]
+__all__ = ["KEYS", "Engine", "snapshot", "snapshot_hash"]
 
 KEYS = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
 """The columns of a snapshot before its measures."""
 
+Engine: TypeAlias = "Callable[[duckdb.DuckDBPyConnection, Mapping[str, Reading], str], str]"
+"""Takes readings: of a connection, the readings by column, and the SELECT of the grid (account_id, as_of, as_of_day,
+start_day), it returns a SELECT of account_id, as_of and one column per reading, for the rows that have known events."""
 
-def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame) -> pd.DataFrame:
+
+def snapshot(
+    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame, *, engine: Engine = events_engine
+) -> pd.DataFrame:
     """Return every measure of every grid row: key (account_id, as_of), sorted by it.
 
     As-of rule: an event counts when it occurred before as_of *and* was recorded before as_of. Account columns (segment,
-    seats, attributes) are taken as facts that do not change. Identical knowledge gives identical bytes. One scan of
-    the kinds that are needed serves all measures and all as_ofs.
+    seats, attributes) are taken as facts that do not change. Identical knowledge gives identical bytes, whatever the
+    engine. One scan of the kinds that are needed serves all measures and all as_ofs.
 
     Parameters
     ----------
@@ -41,6 +49,8 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
         Its measures, in order.
     grid : pandas.DataFrame
         Columns account_id, as_of (aware), each pair once; from `churnfit.history.cohort`.
+    engine : Engine
+        Takes what measures read from events: by a scan of them (small logs), or `churnfit.history.days.engine`.
 
     Returns
     -------
@@ -62,7 +72,9 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
     )
     con.register("grid_given", plain)
     try:
-        frame = fetch_frame(con, _query(spec, parts, types))
+        readings = {name: reading for part in parts.values() for name, reading in part.readings.items()}
+        taken = engine(con, readings, _grid(spec)) if readings else ""
+        frame = fetch_frame(con, _query(spec, parts, types, taken))
     finally:
         con.unregister("grid_given")
     if len(frame) != len(grid):
@@ -116,16 +128,13 @@ def _text_bytes(column: pd.Series) -> bytes:
     return np.where(column.isna().to_numpy(), -1, lengths).astype("<i8").tobytes() + b"".join(encoded)
 
 
-def _query(spec: ScorecardSpec, parts: dict[str, MeasureParts], types: dict[str, str]) -> str:
-    """Return the whole SELECT: grid rows, aggregates over one scan of events, values and states."""
-    wide = spec.sources.measures is not None
-    table = "measures" if wide else "accounts"
-    same_row = "USING (account_id, as_of)" if wide else "USING (account_id)"
-    readings = {name: reading for part in parts.values() for name, reading in part.readings.items()}
-    ctes = [f"g AS ({_grid(table, same_row, wide=wide)})"]
+def _query(spec: ScorecardSpec, parts: dict[str, MeasureParts], types: dict[str, str], taken: str) -> str:
+    """Return the whole SELECT: grid rows, the readings `taken`, values and states."""
+    table, same_row = _table(spec)
+    ctes = [f"g AS ({_grid(spec)})"]
     joins = f"g JOIN {table} AS a {same_row}"
-    if readings:
-        ctes.append(f"seen AS ({readings_over_events(readings)})")
+    if taken:
+        ctes.append(f"seen AS ({taken})")
         joins += " LEFT JOIN seen USING (account_id, as_of)"
     keys = ", ".join(f"g.{name}" for name in KEYS)
     computed = [f"{part.value} AS {identifier(f'{name}__value')}" for name, part in parts.items()]
@@ -138,8 +147,15 @@ def _query(spec: ScorecardSpec, parts: dict[str, MeasureParts], types: dict[str,
     )
 
 
-def _grid(table: str, same_row: str, *, wide: bool) -> str:
-    if wide:
+def _table(spec: ScorecardSpec) -> tuple[str, str]:
+    """Return the table that has the accounts' facts, and how a grid row finds its own."""
+    wide = spec.sources.measures is not None
+    return ("measures", "USING (account_id, as_of)") if wide else ("accounts", "USING (account_id)")
+
+
+def _grid(spec: ScorecardSpec) -> str:
+    table, same_row = _table(spec)
+    if spec.sources.measures is not None:
         facts = "CAST(0 AS BIGINT) AS stage_day, NULL AS start_day, NULL AS as_of_day, NULL AS seats, NULL AS goal"
     else:
         facts = (

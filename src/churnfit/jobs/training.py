@@ -115,7 +115,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
                 fix="Wait, or shorten cohort.horizon_days.",
             )
         say("Measuring what was known on each date")
-        measured = snapshot(con, spec, matured[["account_id", "as_of"]])
+        measured = snapshot(con, spec, matured[["account_id", "as_of"]], engine=workspace.engine(spec, say))
     rows = measured.merge(matured[["account_id", "as_of", "churned"]], on=["account_id", "as_of"], validate="1:1")
     rows["churned"] = rows["churned"].astype("int64")
     began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")

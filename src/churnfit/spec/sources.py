@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from churnfit.spec.strict import Days, Strict
 
-__all__ = ["Cohort", "Group", "Measure", "Source", "Sources"]
+__all__ = ["Cohort", "Group", "History", "Measure", "Source", "Sources"]
 
 Aggregate = Literal[
     "count",
@@ -71,6 +71,16 @@ class Sources(Strict):
         if self.measures is not None and self.events:
             raise ValueError("`events` go with `accounts`; a wide table has its measures already")
         return self
+
+
+class History(Strict):
+    """How measures are taken from events.
+
+    `engine`: ``events`` scans them each time; ``days`` keeps day tables in the workspace and reads only what is new,
+    for many events or many dates. Both give the same bytes.
+    """
+
+    engine: Literal["events", "days"] = "events"
 
 
 class Cohort(Strict):
