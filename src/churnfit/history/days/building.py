@@ -28,6 +28,7 @@ _ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
 LATEST = np.int32(2**31 - 1)
 """A day after every day."""
 
+_LOW = 0xFFFFFFFF  # the lag in a number of day and lag
 _KEY = {"selection": np.int32, "account": np.int32, "day": np.int32, "lag": np.int32}
 _MARK = {"selection": np.int32, "item": np.int32, "block": np.int32, "lag": np.int32, "bits": np.uint64}
 COLUMNS: dict[str, dict[str, Any]] = {
@@ -86,7 +87,8 @@ class Builder:
         self._block = {name: np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=kind) for name, kind in _BLOCK.items()}
         self._events = 0
         self.built_to = 0
-        self._scratch = {name: np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=np.int32) for name in ("day", "lag", "by")}
+        self._when = np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=np.int64)
+        self._order = np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=np.int32)
         self._owner = {name: np.zeros(0, dtype=np.int32) for name in ("users", "features")}
         self._first_known = np.zeros(0, dtype=np.int32)
         self._out = {name: _empty(COLUMNS[name]) for name in ("cells", "sums", *(f"marks_{each}" for each in MARKED))}
@@ -95,8 +97,12 @@ class Builder:
             "sums": plan.selections_of(*SUMS),
             **{f"marks_{each}": plan.selections_of(each) for each in MARKED},
         }
+        self._used = {"account", "kind", "when"}
+        self._used |= {"value", "occurred", "recorded"} if self._numbers["sums"] else set()
+        self._used |= {name for name, named in (("feature", plan.features), ("user", plan.users)) if named}
+        self._used |= {f"{each[:-1]}_item" for each in MARKED[:2] if self._numbers[f"marks_{each}"]}
         self._matching = {table: plan.matching(numbers) for table, numbers in self._numbers.items()}
-        self._open_marks: dict[str, tuple[NDArray[Any], ...]] = {}
+        self._open_marks: dict[str, NDArray[np.int64]] = {}
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Take events of any kinds, with the plan's columns."""
@@ -130,10 +136,11 @@ class Builder:
         """Write what is still open, and the names and first days that are new."""
         self._empty_block()
         rows: Rows
-        for table, (block, lag, bits) in self._open_marks.items():
-            item, selection = np.nonzero(bits)
-            rows = {"selection": selection, "item": item}
-            rows |= {"block": block[item, selection], "lag": lag[item, selection], "bits": bits[item, selection]}
+        for table, open_ in self._open_marks.items():
+            item, selection = np.nonzero(open_[:, :, 1])
+            key, bits = open_[item, selection].T
+            rows = {"selection": selection, "item": item, "block": key >> 32, "lag": key & _LOW}
+            rows["bits"] = bits.astype(np.uint64)
             for begin in range(0, len(item), _ROWS_AT_ONCE):
                 self._send(table, {name: values[begin : begin + _ROWS_AT_ONCE] for name, values in rows.items()})
         account = np.flatnonzero(self._first_known < LATEST)
@@ -187,67 +194,64 @@ class Builder:
         return found
 
     def _empty_block(self) -> None:
-        """Write the rows of the block's events."""
+        """Write the rows of the block's events, which are read by account: what belongs together lies together."""
         n, self._events = self._events, 0
         if not n:
             return
         block = {name: values[:n] for name, values in self._block.items()}
-        day, lag, order = (self._scratch[name][:n] for name in ("day", "lag", "by"))
-        account = block["account"]
-        newest = kernels.days_and_lags(block["occurred"], block["recorded"], account, day, lag, self._first_known)
+        account, when, order = block["account"], self._when[:n], self._order[:n]
+        newest = kernels.known_when(block["occurred"], block["recorded"], account, when, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
         kernels.by_account(account, self._names["accounts"].count, order)
-        filters = (block["kind"], block["feature"], block["user"], day, lag)
+        block = {name: values[order] for name, values in (block | {"when": when}).items() if name in self._used}
+        for name in ("feature", "user"):
+            block.setdefault(name, self._block[name][:n])  # all 0: no selection asks
+        filters = (block["kind"], block["feature"], block["user"], block["when"])
         if self._numbers["cells"]:
-            self._cells(order, (account, *filters))
+            self._cells((block["account"], *filters))
         if self._numbers["sums"]:
-            self._sums(order, (account, *filters), block)
-        items = {"users": block["user_item"], "features": block["feature_item"], "days": account}
-        for marked in MARKED:
+            self._sums((block["account"], *filters), block)
+        for marked, item in (("users", "user_item"), ("features", "feature_item"), ("days", "account")):
             if self._numbers[f"marks_{marked}"]:
-                self._marks(order, filters, marked, items[marked])
+                self._marks(filters, f"marks_{marked}", block[item])
 
-    def _cells(self, order: NDArray[np.int32], events: tuple[NDArray[Any], ...]) -> None:
-        matching, out = self._matching["cells"], self._out["cells"]
-        open_ = np.zeros((len(self._numbers["cells"]), 4), dtype=np.int64)
-        position, total = 0, len(order)
-        while position < total:
-            position, rows = kernels.cells(order, position, events, _arrays(matching), open_, tuple(out.values()))
+    def _cells(self, events: tuple[NDArray[Any], ...]) -> None:
+        out, matching = self._out["cells"], _arrays(self._matching["cells"])
+        open_ = np.zeros((len(self._numbers["cells"]), 3), dtype=np.int64)
+        begin, end = 0, len(events[0])
+        while begin < end:
+            begin, rows = kernels.cells(begin, events, matching, open_, tuple(out.values()))
             self._send("cells", {name: values[:rows] for name, values in out.items()})
-        selection = np.flatnonzero(open_[:, 3])
-        self._send("cells", dict(zip(out, (selection, *open_[selection].T), strict=True)))
+        selection = np.flatnonzero(open_[:, 2])
+        account, when, count = open_[selection].T
+        self._send("cells", dict(zip(out, (selection, account, when >> 32, when & _LOW, count), strict=True)))
 
-    def _sums(self, order: NDArray[np.int32], events: tuple[NDArray[Any], ...], block: Rows) -> None:
-        matching, out = self._matching["sums"], self._out["sums"]
+    def _sums(self, events: tuple[NDArray[Any], ...], block: Rows) -> None:
+        out, matching = self._out["sums"], _arrays(self._matching["sums"])
+        numbers = self._numbers["sums"]
+        keeps_last = np.isin(numbers, self._plan.selections_of("last"))
         value = block["value"]
-        millionths = _millionths(value)
-        given = (*events, millionths, value, block["occurred"], block["recorded"])
-        whole, last = np.zeros((len(self._numbers["sums"]), 7), dtype=np.int64), np.zeros(len(self._numbers["sums"]))
-        position, total = 0, len(order)
-        while position < total:
-            position, rows, fits = kernels.sums(
-                order, position, given, _arrays(matching), (whole, last), tuple(out.values())
-            )
+        given = (*events, _millionths(value), value, block["occurred"], block["recorded"])
+        whole, last = np.zeros((len(numbers), 6), dtype=np.int64), np.zeros(len(numbers))
+        begin, end = 0, len(value)
+        while begin < end:
+            begin, rows, fits = kernels.sums(begin, given, (*matching, keeps_last), (whole, last), tuple(out.values()))
             if not fits:
                 raise too_large("sums of an account's values in one day below it")
             self._send("sums", {name: values[:rows] for name, values in out.items()})
-        selection = np.flatnonzero(whole[:, 3])
-        self._send("sums", dict(zip(out, (selection, *whole[selection].T, last[selection]), strict=True)))
+        selection = np.flatnonzero(whole[:, 2])
+        account, when, *rest = whole[selection].T
+        rows = (selection, account, when >> 32, when & _LOW, *rest, last[selection])
+        self._send("sums", dict(zip(out, rows, strict=True)))
 
-    def _marks(
-        self, order: NDArray[np.int32], events: tuple[NDArray[Any], ...], marked: Marked, item: NDArray[np.int32]
-    ) -> None:
-        table = f"marks_{marked}"
-        out, width = self._out[table], len(self._numbers[table])
-        items = self._names["accounts" if marked == "days" else marked].count
-        kept = self._open_marks.get(table, (np.zeros((0, width), np.int32),) * 2 + (np.zeros((0, width), np.uint64),))
-        kept = tuple(_longer(each, items, each.dtype.type(0)) for each in kept)
-        self._open_marks[table] = kept
-        position, total = 0, len(order)
-        while position < total:
-            position, rows = kernels.marks(
-                order, position, events, item, _arrays(self._matching[table]), kept, tuple(out.values())
-            )
+    def _marks(self, events: tuple[NDArray[Any], ...], table: str, item: NDArray[np.int32]) -> None:
+        out, matching = self._out[table], _arrays(self._matching[table])
+        items = self._names["accounts" if table == "marks_days" else table.removeprefix("marks_")].count
+        open_ = self._open_marks.get(table, np.zeros((0, len(self._numbers[table]), 2), np.int64))
+        open_ = self._open_marks[table] = _longer(open_, items, 0)
+        begin, end = 0, len(item)
+        while begin < end:
+            begin, rows = kernels.marks(begin, events, item, matching, open_, tuple(out.values()))
             self._send(table, {name: values[:rows] for name, values in out.items()})
 
     def _send(self, table: str, rows: Rows) -> None:

@@ -93,8 +93,9 @@ class Names:
     def stored(self) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
         """Return what is kept of each name's hash, in order: 64 bits, and 32 more in the upper half."""
         used = self._slots[self._slots[:, 1] & _LOW != 0]
-        order = np.argsort(used[:, 1] & _LOW)
-        return used[order, 0], used[order, 1] & ~_LOW
+        halves = np.empty((2, self.count), dtype=np.uint64)
+        halves[:, (used[:, 1] & _LOW) - _U(1)] = used[:, 0], used[:, 1] & ~_LOW
+        return halves[0], halves[1]
 
     def restore(self, first: NDArray[np.uint64], second: NDArray[np.uint64]) -> None:
         """Take up further names as they were stored, in their order."""

@@ -78,11 +78,12 @@ class PartWriter:
 
     def write(self, table: str, rows: Rows) -> None:
         """Add rows of `table`; few at a time wait until they are worth a row group."""
-        columns = COLUMNS[table]
-        mine = {name: np.array(rows[name], dtype=kind) for name, kind in columns.items()}
-        length = len(next(iter(mine.values())))
+        length = len(next(iter(rows.values())))
         self._rows[table] += length
-        self._waiting[table].append(mine)
+        if length >= _ROW_GROUP:
+            self._put(table, rows)
+            return
+        self._waiting[table].append({name: np.array(rows[name], dtype=kind) for name, kind in COLUMNS[table].items()})
         if sum(len(next(iter(each.values()))) for each in self._waiting[table]) >= _ROW_GROUP:
             self._flush(table)
 
@@ -106,13 +107,14 @@ class PartWriter:
             self._aside(table).unlink(missing_ok=True)
 
     def _flush(self, table: str) -> None:
+        waiting = [each for each in self._waiting.pop(table, []) if len(next(iter(each.values())))]
+        if waiting:
+            self._put(table, {name: np.concatenate([each[name] for each in waiting]) for name in COLUMNS[table]})
+
+    def _put(self, table: str, rows: Rows) -> None:
         import pyarrow as pa
 
-        waiting = [each for each in self._waiting.pop(table, []) if len(next(iter(each.values())))]
-        if not waiting:
-            return
-        rows = {name: np.concatenate([each[name] for each in waiting]) for name in COLUMNS[table]}
-        content = pa.table({name: pa.array(values) for name, values in rows.items()})
+        content = pa.table({name: pa.array(rows[name].astype(kind, copy=False)) for name, kind in COLUMNS[table].items()})
         if table not in self._writers:
             self._writers[table] = _writer(self._aside(table), content.schema)
         self._writers[table].write_table(content, row_group_size=len(content))
