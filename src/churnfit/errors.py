@@ -148,6 +148,8 @@ CODES: dict[str, str] = {
     # files
     "CF401": "A file is missing or empty.",
     "CF402": "A file cannot be read as what its name says.",
+    "CF403": "Day tables are not as they were written: somebody changed or removed a file. Nothing is lost but time: "
+    "remove the folder, and the next run builds them anew from the events.",
     # spec and workspace
     "CF501": "No workspace: no churnfit.toml here or in any folder above. `churnfit init` makes one.",
     "CF502": "The TOML cannot be parsed.",

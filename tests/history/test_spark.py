@@ -13,8 +13,10 @@ import pytest
 from tests.history.tiny_world import accounts_of, at, events_of, opened, spec_of
 
 from churnfit.errors import SpecError
+from churnfit.history.cohort import landmark_grid
 from churnfit.history.events_sql import readings_over_events
 from churnfit.history.readings import Reading, Selection, Taken, Window
+from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sql import fetch_frame
 
 pytest.importorskip("pyspark", reason="PySpark is an extra: pip install 'churnfit[spark]'")
@@ -114,6 +116,28 @@ def test_spark_renames_columns_and_reads_local_times_as_duckdb_does(tmp_path: Pa
     for name in duck:
         left, right = (frame[name].to_numpy(dtype=object, na_value=None).tolist() for frame in (duck, spark))
         assert left == right, name
+
+
+def test_a_snapshot_is_the_same_from_spark(tmp_path: Path) -> None:
+    """Every measure and state of every row, to the hash."""
+    from churnfit.history.spark import SparkEngine
+
+    measures = {
+        "logins": {"aggregate": "count", "kinds": ["login"], "window_days": 9},
+        "users": {"aggregate": "share_of_seats", "kinds": ["login"]},
+        "minutes": {"aggregate": "mean", "kinds": ["login"]},
+        "answer": {"aggregate": "last", "kinds": ["answer"], "asked_kind": "other", "validity_days": 9},
+        "since": {"aggregate": "days_since_last", "kinds": ["answer"]},
+        "peers": {"aggregate": "sum", "kinds": ["login"], "relative_to": "peers"},
+    }
+    spec = spec_of(measures, cohort={"landmark_days": [5, 12], "horizon_days": 20, "min_peers": 3})
+    accounts = accounts_of(*({"account_id": f"ä{number}", "started_at": at(number % 4)} for number in range(40)))
+    with opened(tmp_path, spec, accounts=accounts, events=events()) as con:
+        grid = landmark_grid(con, spec)
+        duck = snapshot(con, spec, grid)
+        spark = snapshot(con, spec, grid, engine=SparkEngine(spec=spec, root=tmp_path))
+    pd.testing.assert_frame_equal(duck, spark, check_exact=True)
+    assert snapshot_hash(duck) == snapshot_hash(spark)
 
 
 def test_what_spark_cannot_read_is_said(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from churnfit.tables import Column, TableContract
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["SQL_TYPES", "Origin", "contract_select"]
+__all__ = ["SQL_TYPES", "Origin", "contract_select", "origin_columns"]
 
 SQL_TYPES = {"text": "VARCHAR", "number": "DOUBLE", "timestamp": "TIMESTAMPTZ"}
 _NUMBERS = (
@@ -61,7 +61,7 @@ def contract_select(con: duckdb.DuckDBPyConnection, origin: Origin, contract: Ta
     """
     types = column_types(con, origin.relation)
     _timezone_is_known(con, origin)
-    wanted = _origins(origin, contract, types)
+    wanted = origin_columns(origin, contract, types)
     listed = []
     for column in contract.columns:
         name = wanted.get(column.name)
@@ -80,7 +80,7 @@ def contract_select(con: duckdb.DuckDBPyConnection, origin: Origin, contract: Ta
     return f"SELECT {', '.join(listed)} FROM {origin.relation}"
 
 
-def _origins(origin: Origin, contract: TableContract, types: dict[str, str]) -> dict[str, str]:
+def origin_columns(origin: Origin, contract: TableContract, types: dict[str, str]) -> dict[str, str]:
     """Return, for each contract column that the source has, the source's name for it."""
     actual = {name.lower(): name for name in types}
     names = [column.name for column in contract.columns]

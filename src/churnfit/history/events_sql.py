@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from churnfit.history.readings import MILLIONTHS, Reading, Selection, Window
 from churnfit.history.sql import any_of, identifier, literal
 
-__all__ = ["day_of", "readings_over_events"]
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["day_of", "events_engine", "readings_over_events"]
 
 
 def day_of(moment: str) -> str:
     """Return SQL for the calendar day (UTC) of a timestamp, in days since 1970-01-01."""
     return f"date_diff('day', DATE '1970-01-01', CAST({moment} AS DATE))"
+
+
+def events_engine(_: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading], __: str) -> str:
+    """Return the SELECT of the readings: `churnfit.history.snapshot.Engine` that scans the events every time."""
+    return readings_over_events(readings)
 
 
 def readings_over_events(readings: Mapping[str, Reading]) -> str:
@@ -26,7 +35,7 @@ def readings_over_events(readings: Mapping[str, Reading]) -> str:
     return (
         f"SELECT g.account_id, g.as_of, {columns} FROM "
         f"(SELECT *, {day_of('occurred_at')} AS event_day, {known_day} AS known_day FROM events "
-        f"WHERE kind IN {any_of(kinds)}) AS e "
+        f"WHERE kind IN {any_of(kinds)} AND occurred_at IS NOT NULL) AS e "
         "JOIN g ON e.account_id = g.account_id AND e.known_day < g.as_of_day GROUP BY g.account_id, g.as_of"
     )
 

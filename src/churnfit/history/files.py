@@ -13,7 +13,7 @@ from churnfit.history.sql import column_types, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["OpenedFile", "open_file", "resolved_files"]
+__all__ = ["OpenedFile", "files_of", "open_file"]
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
@@ -55,7 +55,7 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     """
     import duckdb
 
-    found = resolved_files(path, root, name)
+    found = _resolve(path, root, name)
     where = f"source '{name}' ({path})"
     paths = tuple(_escaped(str(file)) for file in found)
     view = f"files.{identifier(name)}"
@@ -78,21 +78,20 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     return OpenedFile(relation=view, paths=(*paths, *(str(file) for file in found)))
 
 
-def resolved_files(path: str, root: Path, name: str) -> list[Path]:
-    """Return the files that a source's `path` names, absolute and sorted.
-
-    Raises
-    ------
-    DataError
-        CF401 when there is none, or one is empty.
-    """
-    where = f"source '{name}' ({path})"
+def files_of(path: str, root: Path) -> list[Path]:
+    """Return the files that `path` means under `root`: the one of that very name, or those of a glob, sorted."""
     literally = root / path
     found = [literally] if literally.is_file() else []
     if not found and any(sign in path for sign in _GLOB):
         anchor = Path(Path(path).anchor) if Path(path).is_absolute() else root
         pattern = path.removeprefix(str(anchor)) if anchor != root else path
         found = sorted(file for file in anchor.glob(pattern) if file.is_file())
+    return [file.resolve() for file in found]
+
+
+def _resolve(path: str, root: Path, name: str) -> list[Path]:
+    where = f"source '{name}' ({path})"
+    found = files_of(path, root)
     if not found:
         raise DataError(
             "CF401", where=where, expected=f"a file under {root}", came="none", fix="Correct `path`, or write the file."
@@ -106,7 +105,7 @@ def resolved_files(path: str, root: Path, name: str) -> list[Path]:
             came=f"{count_and_examples(empty)} of 0 bytes",
             fix="Write the export again.",
         )
-    return [file.resolve() for file in found]
+    return found
 
 
 def _escaped(path: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -11,10 +13,11 @@ import pandas as pd
 from churnfit.errors import DataError
 from churnfit.history.checks import columns_exist, require_clean
 from churnfit.history.cohort import STAGE_START, peer_grid
-from churnfit.history.events_sql import day_of, readings_over_events
+from churnfit.history.events_sql import day_of, events_engine
 from churnfit.history.expressions import ACCOUNT_COLUMNS, parse_expression
 from churnfit.history.measures import MeasureParts, column_of, measure_parts, states_of_any
 from churnfit.history.peers import TOO_FEW_PEERS, percentiles
+from churnfit.history.readings import Reading
 from churnfit.history.sql import column_types, fetch_frame, identifier, literal
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
@@ -22,18 +25,24 @@ from churnfit.tables import STATE_SUFFIX
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["KEYS", "snapshot", "snapshot_hash"]
+__all__ = ["KEYS", "Engine", "snapshot", "snapshot_hash"]
 
 KEYS = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
 """The columns of a snapshot before its measures."""
 
+Engine: TypeAlias = "Callable[[duckdb.DuckDBPyConnection, Mapping[str, Reading], str], str]"
+"""Takes readings: of a connection, the readings by column, and the SELECT of the grid (account_id, as_of, as_of_day,
+start_day), it returns a SELECT of account_id, as_of and one column per reading, for the rows that have known events."""
 
-def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame) -> pd.DataFrame:
+
+def snapshot(
+    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame, *, engine: Engine = events_engine
+) -> pd.DataFrame:
     """Return every measure of every grid row: key (account_id, as_of), sorted by it.
 
     As-of rule: an event counts when it occurred before as_of *and* was recorded before as_of. Account columns (segment,
-    seats, attributes) are taken as facts that do not change. Identical knowledge gives identical bytes. One scan of
-    the kinds that are needed serves all measures and all as_ofs.
+    seats, attributes) are taken as facts that do not change. Identical knowledge gives identical bytes, whatever the
+    engine. One scan of the kinds that are needed serves all measures and all as_ofs.
 
     Parameters
     ----------
@@ -43,6 +52,8 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
         Its measures, in order.
     grid : pandas.DataFrame
         Columns account_id, as_of (aware), each pair once; from `churnfit.history.cohort`.
+    engine : Engine
+        Takes what measures read from events: by a scan of them (small logs), or `churnfit.history.days.engine`.
 
     Returns
     -------
@@ -59,40 +70,52 @@ def snapshot(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataF
     table = "accounts" if spec.sources.measures is None else "measures"
     types = column_types(con, table)
     require_clean(columns_exist(spec, table, list(types)))
-    frame = _measured(con, spec, grid, types)
+    measuring = _Measuring(con=con, spec=spec, types=types, engine=engine)
+    frame = measuring.of(grid)
     relative = [name for name, measure in spec.measures.items() if measure.relative_to == "peers"]
-    return _among_peers(con, spec, frame, types) if relative else frame
+    return _among_peers(measuring, frame) if relative else frame
 
 
-def _measured(
-    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, grid: pd.DataFrame, types: dict[str, str]
-) -> pd.DataFrame:
-    plain = pd.DataFrame(
-        {"account_id": grid["account_id"].astype("str"), "as_of": pd.to_datetime(grid["as_of"], utc=True)}
-    )
-    con.register("grid_given", plain)
-    try:
-        frame = fetch_frame(con, _query(spec, types))
-    finally:
-        con.unregister("grid_given")
-    if len(frame) != len(grid):
-        raise DataError(
-            "CF104",
-            where="snapshot",
-            expected="one account for each of the grid's rows",
-            came=f"{len(frame):,} for {len(grid):,}",
-            fix="`churnfit check` lists accounts that are missing or double.",
+@dataclass(frozen=True, kw_only=True)
+class _Measuring:
+    """What measures a grid: every measure of the spec, peers aside."""
+
+    con: duckdb.DuckDBPyConnection
+    spec: ScorecardSpec
+    types: dict[str, str]
+    engine: Engine
+
+    def of(self, grid: pd.DataFrame) -> pd.DataFrame:
+        """Return every measure of every grid row, sorted by (account_id, as_of)."""
+        plain = pd.DataFrame(
+            {"account_id": grid["account_id"].astype("str"), "as_of": pd.to_datetime(grid["as_of"], utc=True)}
         )
-    return frame
+        measures = self.spec.measures
+        parts = {name: measure_parts(name, measure) for name, measure in measures.items() if measure.sql is None}
+        readings = {name: reading for part in parts.values() for name, reading in part.readings.items()}
+        self.con.register("grid_given", plain)
+        try:
+            taken = self.engine(self.con, readings, _grid(self.spec)) if readings else ""
+            frame = fetch_frame(self.con, _query(self.spec, parts, self.types, taken))
+        finally:
+            self.con.unregister("grid_given")
+        if len(frame) != len(grid):
+            raise DataError(
+                "CF104",
+                where="snapshot",
+                expected="one account for each of the grid's rows",
+                came=f"{len(frame):,} for {len(grid):,}",
+                fix="`churnfit check` lists accounts that are missing or double.",
+            )
+        return frame
 
 
-def _among_peers(
-    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, frame: pd.DataFrame, types: dict[str, str]
-) -> pd.DataFrame:
+def _among_peers(measuring: _Measuring, frame: pd.DataFrame) -> pd.DataFrame:
     """Return `frame` with relative measures as percentiles, and the number of peers as ``<measure>__peers``."""
     keys = ["account_id", "as_of"]
-    looks = peer_grid(con, spec, frame).merge(frame[keys], on=keys, how="outer", indicator="of")
-    others = _measured(con, spec, looks.loc[looks["of"] == "left_only", keys], types)
+    spec = measuring.spec
+    looks = peer_grid(measuring.con, spec, frame).merge(frame[keys], on=keys, how="outer", indicator="of")
+    others = measuring.of(looks.loc[looks["of"] == "left_only", keys])
     every = pd.concat([frame, others], ignore_index=True)
     churned = looks.loc[looks["of"] == "right_only", keys]  # looked at after it had churned: nobody's peer
     there = ~pd.MultiIndex.from_frame(every[keys]).isin(pd.MultiIndex.from_frame(churned))
@@ -148,17 +171,13 @@ def _text_bytes(column: pd.Series) -> bytes:
     return np.where(column.isna().to_numpy(), -1, lengths).astype("<i8").tobytes() + b"".join(encoded)
 
 
-def _query(spec: ScorecardSpec, types: dict[str, str]) -> str:
-    """Return the whole SELECT: grid rows, readings over one scan of events, values and states."""
-    wide = spec.sources.measures is not None
-    table = "measures" if wide else "accounts"
-    same_row = "USING (account_id, as_of)" if wide else "USING (account_id)"
-    parts = {name: measure_parts(name, measure) for name, measure in spec.measures.items() if measure.sql is None}
-    readings = {name: reading for part in parts.values() for name, reading in part.readings.items()}
-    ctes = [f"g AS ({_grid(table, same_row, wide=wide)})"]
+def _query(spec: ScorecardSpec, parts: dict[str, MeasureParts], types: dict[str, str], taken: str) -> str:
+    """Return the whole SELECT: grid rows, the readings `taken`, values and states."""
+    table, same_row = _table(spec)
+    ctes = [f"g AS ({_grid(spec)})"]
     joins = f"g JOIN {table} AS a {same_row}"
-    if readings:
-        ctes.append(f"seen AS ({readings_over_events(readings)})")
+    if taken:
+        ctes.append(f"seen AS ({taken})")
         joins += " LEFT JOIN seen USING (account_id, as_of)"
     keys = [f"g.{name}" for name in KEYS]
     account = [f"g.{name} AS {identifier(f'account__{name}')}" for name in ACCOUNT_COLUMNS]
@@ -198,8 +217,15 @@ def _shown(name: str, spec: ScorecardSpec) -> str:
     return f"CASE WHEN {identifier(name + STATE_SUFFIX)} IS NULL THEN {value} END AS {identifier(name)}"
 
 
-def _grid(table: str, same_row: str, *, wide: bool) -> str:
-    if wide:
+def _table(spec: ScorecardSpec) -> tuple[str, str]:
+    """Return the table that has the accounts' facts, and how a grid row finds its own."""
+    wide = spec.sources.measures is not None
+    return ("measures", "USING (account_id, as_of)") if wide else ("accounts", "USING (account_id)")
+
+
+def _grid(spec: ScorecardSpec) -> str:
+    table, same_row = _table(spec)
+    if spec.sources.measures is not None:
         facts = "CAST(0 AS BIGINT) AS stage_day, NULL AS start_day, NULL AS as_of_day, NULL AS seats, NULL AS goal"
     else:
         facts = (

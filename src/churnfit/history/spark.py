@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +21,19 @@ from sqlglot import exp, parse_one
 
 from churnfit.errors import SpecError, UsageError
 from churnfit.history.events_sql import readings_over_events
-from churnfit.history.files import resolved_files
+from churnfit.history.files import files_of
 from churnfit.history.readings import Reading
+from churnfit.history.sql import fetch_frame, identifier
 from churnfit.spec import ScorecardSpec, Source
 from churnfit.tables import EVENTS
 
 if TYPE_CHECKING:
+    import duckdb
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["readings_on_spark"]
+__all__ = ["SparkEngine", "readings_on_spark"]
+
+_TAKEN = "taken_by_spark"
 
 _SQL_TYPES = {"text": "STRING", "number": "DOUBLE", "timestamp": "TIMESTAMP"}
 _SETTINGS = {
@@ -37,6 +42,32 @@ _SETTINGS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparkEngine:
+    """Takes the readings of a spec's events on Spark: a `churnfit.history.snapshot.Engine`.
+
+    Parameters
+    ----------
+    spec : ScorecardSpec
+        Its event sources.
+    root : Path
+        The folder that relative paths start from.
+    """
+
+    spec: ScorecardSpec
+    root: Path
+
+    def __call__(self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading], grid: str) -> str:
+        """Return a SELECT of account_id, as_of and the readings, for rows of the SELECT `grid` with known events."""
+        rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
+        found = readings_on_spark(readings, rows, spec=self.spec, root=self.root)
+        con.register(_TAKEN, rows[["account_id", "as_of", "as_of_day"]].merge(found, on=["account_id", "as_of_day"]))
+        # wide, as the sum over events is: the same arithmetic follows
+        totals = [name for name, reading in readings.items() if reading.taken == "total"]
+        wide = ", ".join(f"CAST({identifier(name)} AS HUGEINT) AS {identifier(name)}" for name in totals)
+        return f"SELECT * EXCLUDE (as_of_day){f' REPLACE ({wide})' if wide else ''} FROM {_TAKEN}"
 
 
 def readings_on_spark(
@@ -129,7 +160,7 @@ def _source(spark: SparkSession, source: Source, where: str, root: Path) -> Data
     """Return one source as the contract of events, as `churnfit.history.contracts` does for DuckDB."""
     if source.path is None or not source.path.lower().endswith((".parquet", ".pq")):
         raise _unreadable(where, source.path or "a `sql` source", "Write the events to Parquet, or use another engine.")
-    files = [file.as_uri() for file in resolved_files(source.path, root, where)]
+    files = [file.as_uri() for file in files_of(source.path, root)]
     table = spark.read.option("mergeSchema", "true").parquet(*files)
     types = {field.name.lower(): (field.name, field.dataType.typeName()) for field in table.schema.fields}
     listed = []

@@ -65,7 +65,7 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
         # a past date is scored from sources that know what came later: the snapshot looks away
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         _refuse_stale(con, spec, as_of)
-        measured = snapshot(con, spec, scoring_grid(con, spec, as_of))
+        measured = snapshot(con, spec, scoring_grid(con, spec, as_of), engine=workspace.engine(spec))
     if measured.empty:
         raise DataError(
             "CF110",

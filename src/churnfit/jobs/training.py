@@ -117,7 +117,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
         answers = labels(con, spec, grid, observed_to=observed_to)
         # a look at a day that the sources do not know yet would show accounts falling silent
         there = answers[(answers["status"] != "excluded") & (answers["as_of"] <= observed_to)]
-        measured = snapshot(con, spec, there[["account_id", "as_of"]])
+        measured = snapshot(con, spec, there[["account_id", "as_of"]], engine=workspace.engine(spec))
     if measured.empty:
         raise DataError(
             "CF110",
@@ -164,7 +164,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
                 fix="Wait, or shorten cohort.horizon_days.",
             )
         say("Measuring what was known on each date")
-        measured = snapshot(con, spec, matured[["account_id", "as_of"]])
+        measured = snapshot(con, spec, matured[["account_id", "as_of"]], engine=workspace.engine(spec, say))
     answers = matured[["account_id", "as_of", "churned", "weight"]]
     rows = measured.merge(answers, on=["account_id", "as_of"], validate="1:1")
     rows["churned"] = rows["churned"].astype("int64")

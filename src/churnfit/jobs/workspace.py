@@ -7,6 +7,7 @@ below the workspace's own folder. Secrets are given as ``env:NAME`` or ``file:PA
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from pydantic import ValidationError
 
 from churnfit.cta.store import Store
 from churnfit.errors import SpecError, UsageError
+from churnfit.history.events_sql import events_engine
+from churnfit.history.snapshot import Engine
 from churnfit.registry import Registry
 from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
@@ -90,6 +93,18 @@ class Workspace:
     def store(self) -> Store:
         """Return the workspace's runs and CTAs."""
         return Store(self.database)
+
+    def engine(self, spec: ScorecardSpec, say: Callable[[str], None] = lambda _: None) -> Engine:
+        """Return what takes the readings of a card of this workspace; `say` is told when day tables are written."""
+        if spec.history.engine == "days":
+            from churnfit.history.days.engine import DayTables
+
+            return DayTables(folder=self.folder / "days" / spec.name, spec=spec, root=self.root, say=say)
+        if spec.history.engine == "spark":
+            from churnfit.history.spark import SparkEngine
+
+            return SparkEngine(spec=spec, root=self.root)
+        return events_engine
 
     @property
     def scores(self) -> Path:

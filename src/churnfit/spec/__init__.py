@@ -18,7 +18,7 @@ from churnfit.spec.decisions import (
 )
 from churnfit.spec.reading import read_spec, read_toml, spec_error
 from churnfit.spec.scorecard import ScorecardSpec
-from churnfit.spec.sources import Cohort, Contraction, Group, Measure, Source, Sources
+from churnfit.spec.sources import Cohort, Contraction, Group, History, Measure, Source, Sources
 from churnfit.spec.strict import Strict, nearest
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Evaluation",
     "GateLimits",
     "Group",
+    "History",
     "Learning",
     "Measure",
     "Playbook",

@@ -18,7 +18,7 @@ from churnfit.spec.decisions import (
     Playbook,
     Queue,
 )
-from churnfit.spec.sources import Cohort, Group, Measure, Sources
+from churnfit.spec.sources import Cohort, Group, History, Measure, Sources
 from churnfit.spec.strict import Strict, nearest
 
 __all__ = ["ScorecardSpec"]
@@ -35,6 +35,7 @@ class ScorecardSpec(Strict):
     name: str
     title: str = ""
     sources: Sources
+    history: History = History()
     cohort: Cohort
     groups: dict[str, Group]
     measures: Annotated[dict[str, Measure], Field(min_length=1)]

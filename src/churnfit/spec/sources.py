@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from churnfit.spec.strict import Days, Strict
 
-__all__ = ["Cohort", "Contraction", "Group", "Measure", "Source", "Sources"]
+__all__ = ["Cohort", "Contraction", "Group", "History", "Measure", "Source", "Sources"]
 
 Aggregate = Literal[
     "count",
@@ -83,6 +83,17 @@ class Contraction(Strict):
 
     kind: str
     share: Annotated[float, Field(gt=0, lt=1)]
+
+
+class History(Strict):
+    """How measures are taken from events.
+
+    `engine`: ``events`` scans them each time; ``days`` keeps day tables in the workspace and reads only what is new,
+    for many events or many dates; ``spark`` takes them on Spark (extra ``spark``), where the log outgrows one machine.
+    All give the same bytes.
+    """
+
+    engine: Literal["events", "days", "spark"] = "events"
 
 
 class Cohort(Strict):

@@ -1,0 +1,135 @@
+"""The day-table engine: brings the tables of a card up to date, and takes its readings from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from churnfit.history.days.building import Builder, item_names
+from churnfit.history.days.log import Log, log_of
+from churnfit.history.days.plan import Plan
+from churnfit.history.days.tables import Manifest, PartWriter, read_manifest, read_rows, together, write_manifest
+from churnfit.history.days.taking import readings_over_days
+from churnfit.history.readings import Reading
+from churnfit.history.sql import fetch_frame, identifier
+from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["Brought", "DayTables"]
+
+Brought = Literal["kept", "built", "rebuilt", "grown"]
+"""What bringing up to date came to: nothing new; a first build; a build anew, as a source or the readings changed; or
+only new events were read."""
+
+_SAID: dict[Brought, str] = {
+    "built": "Building the day tables",
+    "rebuilt": "Building the day tables anew: the sources, or what is read of them, changed",
+    "grown": "Reading the new events into the day tables",
+}
+_TAKEN = "readings_from_day_tables"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayTables:
+    """Day tables of one card: an engine for `churnfit.history.snapshot.snapshot`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they lie; nothing else does.
+    spec : ScorecardSpec
+        Whose events.
+    root : Path
+        The folder that the spec's paths start from.
+    say : callable
+        Told what is written, before it is.
+    """
+
+    folder: Path
+    spec: ScorecardSpec
+    root: Path
+    say: Callable[[str], None] = lambda _: None
+
+    def __call__(self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading], grid: str) -> str:
+        """Return a SELECT of account_id, as_of and the readings, for rows of the SELECT `grid` with known events."""
+        _, manifest = self.bring_up_to_date(con, readings)
+        rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
+        taken = readings_over_days(
+            readings, rows, lambda table, days: read_rows(self.folder, manifest, table, days=days)
+        )
+        con.register(_TAKEN, taken)
+        # wide, as the sum over events is: the same arithmetic follows
+        totals = [name for name, reading in readings.items() if reading.taken == "total"]
+        wide = ", ".join(f"CAST({identifier(name)} AS HUGEINT) AS {identifier(name)}" for name in totals)
+        return f"SELECT *{f' REPLACE ({wide})' if wide else ''} FROM {_TAKEN}"
+
+    def bring_up_to_date(
+        self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading]
+    ) -> tuple[Brought, Manifest]:
+        """Build the tables, or read into them what is new; a crash leaves the old ones.
+
+        Returns what it came to, and the manifest of what there is now.
+
+        Parameters
+        ----------
+        con : duckdb.DuckDBPyConnection
+            From `churnfit.history.sources.open_sources`, of the same spec and root.
+        readings : dict of str to Reading
+            What the tables must answer.
+
+        Raises
+        ------
+        IntegrityError
+            CF403 when the tables are not as they were written.
+        DataError
+            CF203 when a value is too large to be added up.
+        """
+        plan, log, before = Plan(readings), log_of(self.spec, self.root), read_manifest(self.folder)
+        new: dict[str, list[int]] | None = None
+        came: Brought = "built" if before is None else "rebuilt"
+        if before is not None and (before.plan, before.sources) == (plan.sha256(), log.declared):
+            new = log.grown_from(before.files)
+            if new is not None:
+                came = "grown" if new else "kept"
+        if before is not None and came == "kept":
+            return came, before
+        self.say(_SAID[came])
+        manifest = self._built(con, plan, log, before if came == "grown" else None, new)
+        write_manifest(self.folder, manifest)
+        return came, manifest
+
+    def _built(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        plan: Plan,
+        log: Log,
+        before: Manifest | None,
+        groups: dict[str, list[int]] | None,
+    ) -> Manifest:
+        """Return the manifest of `before` and what is new, after writing that."""
+        names = item_names()
+        if before is not None:
+            for table, known in names.items():
+                for rows in read_rows(self.folder, before, table):
+                    known.restore(rows["first"], rows["second"])
+        writer = PartWriter(self.folder)
+        try:
+            builder = Builder(plan, names, writer.write)
+            for batch in log.batches(con, plan.columns(), kinds=plan.kinds, groups=groups):
+                builder.take(batch)
+            builder.finish()
+            parts = (before.parts if before else ()) + writer.close()
+        finally:
+            writer.discard()
+        manifest = Manifest(
+            plan=plan.sha256(),
+            sources=log.declared,
+            files=log.files,
+            built_to=max(builder.built_to, before.built_to if before else 0),
+            parts=parts,
+        )
+        return together(self.folder, manifest)

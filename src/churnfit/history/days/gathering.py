@@ -1,0 +1,139 @@
+"""Compiled loops from rows of cells, sums and marks to the readings of a grid.
+
+Every row finds the grid rows of its account, and counts in those whose window has its day and that knew it: a row is
+known on as_of when day + lag < as_of. Rows come in any order, and several may share a key.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+__all__ = ["cells", "count", "days", "marks", "sums"]
+
+
+@njit(cache=True)
+def cells(rows, grid, asked, out):  # type: ignore[no-untyped-def]
+    """Add (selection, account, day, lag, events) to `out` of shape (n_readings, n_grid): events, first, newest day."""
+    selection, account, day, lag, events = rows
+    start, as_of, window_first, window_last = grid
+    listed_from, listed, what, window = asked
+    for row in range(len(account)):
+        a, d, known = account[row], day[row], day[row] + lag[row]
+        if a + 1 >= len(start):
+            continue
+        for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
+            r = listed[place]
+            w = window[r]
+            for g in range(start[a], start[a + 1]):
+                if d < window_first[w, g] or d >= window_last[w, g] or known >= as_of[g]:
+                    continue
+                if what[r] == 0:
+                    out[r, g] += events[row]
+                elif what[r] == 1:
+                    out[r, g] = min(out[r, g], d)
+                else:
+                    out[r, g] = max(out[r, g], d)
+
+
+@njit(cache=True)
+def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
+    """Add rows of sums: `whole` has values, total, and when the last occurred and was recorded; `value` the last.
+
+    Returns False when a total overflows.
+    """
+    selection, account, day, lag, values_, total_, occurred, recorded, last_value = rows
+    start, as_of, window_first, window_last = grid
+    listed_from, listed, _, window = asked
+    for row in range(len(account)):
+        a, d, known = account[row], day[row], day[row] + lag[row]
+        if a + 1 >= len(start):
+            continue
+        for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
+            r = listed[place]
+            w = window[r]
+            for g in range(start[a], start[a + 1]):
+                if d < window_first[w, g] or d >= window_last[w, g] or known >= as_of[g]:
+                    continue
+                total = whole[r, g, 1] + total_[row]
+                if ((whole[r, g, 1] ^ total) & (total_[row] ^ total)) < 0:
+                    return False
+                newer = occurred[row] > whole[r, g, 2]
+                if occurred[row] == whole[r, g, 2]:
+                    newer = recorded[row] > whole[r, g, 3] or (
+                        recorded[row] == whole[r, g, 3] and last_value[row] > value[r, g]
+                    )
+                if whole[r, g, 0] == 0 or newer:
+                    whole[r, g, 2], whole[r, g, 3], value[r, g] = occurred[row], recorded[row], last_value[row]
+                whole[r, g, 0] += values_[row]
+                whole[r, g, 1] = total
+    return True
+
+
+@njit(cache=True)
+def _within(bits, block, first, last):  # type: ignore[no-untyped-def]
+    """Return the bits of `block` that stand for days of [first, last)."""
+    begin = max(first - block * 64, 0)
+    end = min(last - block * 64, 64)
+    if begin >= end:
+        return np.uint64(0)
+    mask = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(64 - (end - begin))
+    return bits & (mask << np.uint64(begin))
+
+
+@njit(cache=True)
+def marks(rows, owner, grid, asked, seen):  # type: ignore[no-untyped-def]
+    """Set bit k of ``seen[reading, item]`` where the item was seen in the window of its account's k-th grid row."""
+    selection, item, block, lag, bits = rows
+    start, as_of, window_first, window_last = grid
+    listed_from, listed, window = asked
+    for row in range(len(item)):
+        a = owner[item[row]]
+        if a + 1 >= len(start):
+            continue
+        for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
+            r = listed[place]
+            w = window[r]
+            for g in range(start[a], start[a + 1]):
+                last = min(window_last[w, g], as_of[g] - lag[row])
+                if _within(bits[row], np.int64(block[row]), window_first[w, g], last):
+                    seen[r, item[row]] |= np.uint64(1) << np.uint64(g - start[a])
+
+
+@njit(cache=True)
+def count(seen, owner, start, out):  # type: ignore[no-untyped-def]
+    """Add to each grid row how many items were seen in its window."""
+    for r in range(seen.shape[0]):
+        for item in range(seen.shape[1]):
+            if seen[r, item] == 0:
+                continue
+            a = owner[item]
+            for g in range(start[a], start[a + 1]):
+                out[r, g] += np.int64(seen[r, item] >> np.uint64(g - start[a]) & np.uint64(1))
+
+
+@njit(cache=True)
+def days(rows, grid, asked, out):  # type: ignore[no-untyped-def]
+    """Count the different days of each window; rows are sorted by selection, account and block."""
+    selection, account, block, lag, bits = rows
+    start, as_of, window_first, window_last = grid
+    listed_from, listed, window = asked
+    begin = 0
+    while begin < len(account):
+        s, a, b = selection[begin], account[begin], block[begin]
+        end = begin
+        while end < len(account) and selection[end] == s and account[end] == a and block[end] == b:
+            end += 1
+        if a + 1 < len(start):
+            for place in range(listed_from[s], listed_from[s + 1]):
+                r = listed[place]
+                w = window[r]
+                for g in range(start[a], start[a + 1]):
+                    together = np.uint64(0)
+                    for row in range(begin, end):
+                        last = min(window_last[w, g], as_of[g] - lag[row])
+                        together |= _within(bits[row], np.int64(b), window_first[w, g], last)
+                    while together:
+                        together &= together - np.uint64(1)
+                        out[r, g] += 1
+        begin = end

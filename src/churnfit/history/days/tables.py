@@ -1,0 +1,265 @@
+"""Day tables on disk: Parquet files named after their content, and a manifest that says which of them count.
+
+Files are written aside and renamed; the manifest is replaced last. Until then the old tables are whole and valid, and
+files that no manifest names are not read. Every file is held against its hash before it is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from churnfit.errors import IntegrityError
+from churnfit.files import write_text
+from churnfit.history.days.building import COLUMNS, Rows
+
+__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "write_manifest"]
+
+_MANIFEST = "manifest.json"
+_FORMAT = 1  # of the tables; others are built anew
+_MOST_PARTS = 400  # files in a manifest above which increments are put together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One file: rows of one table."""
+
+    table: str
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Which tables there are, and of what.
+
+    Parameters
+    ----------
+    plan : str
+        Hash of what the readings need.
+    sources : str
+        Hash of how the sources are declared.
+    files : dict of str to list of str
+        What was read of each source file: its size and time, then the fingerprint of each row group.
+    built_to : int
+        The day after the newest on which one of the events became known, in days since 1970-01-01; 0 without events.
+    parts : tuple of Part
+    """
+
+    plan: str
+    sources: str
+    files: dict[str, list[str]]
+    built_to: int
+    parts: tuple[Part, ...]
+
+    def of(self, table: str) -> list[Part]:
+        """Return the parts of one table, oldest first."""
+        return [part for part in self.parts if part.table == table]
+
+
+class PartWriter:
+    """Writes rows of all tables into files of `folder`; nothing counts before a manifest names it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._writers: dict[str, Any] = {}
+        self._waiting: dict[str, list[Rows]] = defaultdict(list)
+        self._rows: dict[str, int] = defaultdict(int)
+
+    def write(self, table: str, rows: Rows) -> None:
+        """Add rows of `table`; few at a time wait until they are worth a row group."""
+        length = len(next(iter(rows.values())))
+        self._rows[table] += length
+        if length >= _ROW_GROUP:
+            self._put(table, rows)
+            return
+        self._waiting[table].append({name: np.array(rows[name], dtype=kind) for name, kind in COLUMNS[table].items()})
+        if sum(len(next(iter(each.values()))) for each in self._waiting[table]) >= _ROW_GROUP:
+            self._flush(table)
+
+    def close(self) -> tuple[Part, ...]:
+        """Return the files, named after their content; tables without rows have none."""
+        for table in sorted(self._waiting):
+            self._flush(table)
+        parts = []
+        for table in sorted(self._writers):
+            self._writers[table].close()
+            aside = self._aside(table)
+            sha256 = _sha256(aside)
+            file = f"{table}-{sha256[:16]}.parquet"
+            aside.replace(self._folder / file)
+            parts.append(Part(table=table, file=file, rows=self._rows[table], sha256=sha256))
+        return tuple(parts)
+
+    def discard(self) -> None:
+        """Remove what was not finished."""
+        for table in self._writers:
+            self._aside(table).unlink(missing_ok=True)
+
+    def _flush(self, table: str) -> None:
+        waiting = [each for each in self._waiting.pop(table, []) if len(next(iter(each.values())))]
+        if waiting:
+            self._put(table, {name: np.concatenate([each[name] for each in waiting]) for name in COLUMNS[table]})
+
+    def _put(self, table: str, rows: Rows) -> None:
+        import pyarrow as pa
+
+        content = pa.table(
+            {name: pa.array(rows[name].astype(kind, copy=False)) for name, kind in COLUMNS[table].items()}
+        )
+        if table not in self._writers:
+            self._writers[table] = _writer(self._aside(table), content.schema)
+        self._writers[table].write_table(content, row_group_size=len(content))
+
+    def _aside(self, table: str) -> Path:
+        return self._folder / f".{table}.{os.getpid()}.tmp"
+
+
+_ROW_GROUP = 1 << 19
+
+
+def _writer(path: Path, schema: Any) -> Any:
+    import pyarrow.parquet as pq
+
+    # differences: numbers that rise slowly, as accounts and days do here, take a few bits each
+    whole = [name for name, kind in zip(schema.names, schema.types, strict=True) if str(kind) in ("int32", "int64")]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="lz4",
+        use_dictionary=False,
+        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        write_statistics=["day", "block"],
+    )
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of `folder`; None when there is none, or one of another format.
+
+    Raises
+    ------
+    IntegrityError
+        CF403 when it is not as it was written.
+    """
+    path = folder / _MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        sha256, content = stored["sha256"], stored["manifest"]
+    except (ValueError, KeyError, TypeError) as fault:
+        raise _changed(path) from fault
+    if sha256 != _hash_of(content):
+        raise _changed(path)
+    if content["format"] != _FORMAT:
+        return None
+    parts = tuple(Part(**part) for part in content["parts"])
+    return Manifest(**{name: value for name, value in content.items() if name != "format"} | {"parts": parts})
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Make `manifest` the one that counts, and remove the files that only the one before it named."""
+    try:
+        before = read_manifest(folder)
+    except IntegrityError:
+        before = None
+    content = {"format": _FORMAT, **asdict(manifest)}
+    content["parts"] = list(content["parts"])
+    stored = {"sha256": _hash_of(content), "manifest": content}
+    write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", folder / _MANIFEST)
+    kept = {part.file for part in manifest.parts}
+    for part in before.parts if before else ():
+        if part.file not in kept:
+            (folder / part.file).unlink(missing_ok=True)
+
+
+def read_rows(
+    folder: Path,
+    manifest: Manifest,
+    table: str,
+    *,
+    days: tuple[int, int] | None = None,
+    columns: list[str] | None = None,
+) -> Iterator[Rows]:
+    """Yield the rows of `table`, a row group at a time, the oldest part first.
+
+    Parameters
+    ----------
+    folder, manifest
+        Where, and what counts there.
+    table : str
+        Of `churnfit.history.days.building.COLUMNS`.
+    days : tuple of (first, last), optional
+        Row groups without a day of [first, last) are left out.
+    columns : list of str, optional
+        Only these.
+
+    Raises
+    ------
+    IntegrityError
+        CF403 when a file is missing or not as it was written.
+    """
+    import pyarrow.parquet as pq
+
+    for part in manifest.of(table):
+        path = folder / part.file
+        if not path.is_file() or _sha256(path) != part.sha256:
+            raise _changed(path)
+        with pq.ParquetFile(path) as file:
+            for group in range(file.num_row_groups):
+                if days is None or _touches(file.metadata.row_group(group), days):
+                    read = file.read_row_group(group, columns=columns, use_threads=False)
+                    yield {name: read.column(name).to_numpy() for name in read.column_names}
+
+
+def together(folder: Path, manifest: Manifest) -> Manifest:
+    """Return `manifest` with one part per table once it has very many."""
+    if len(manifest.parts) <= _MOST_PARTS:
+        return manifest
+    writer = PartWriter(folder)
+    try:
+        for table in COLUMNS:
+            for rows in read_rows(folder, manifest, table):
+                writer.write(table, rows)
+        return replace(manifest, parts=writer.close())
+    finally:
+        writer.discard()
+
+
+def _touches(group: Any, days: tuple[int, int]) -> bool:
+    for number in range(group.num_columns):
+        column = group.column(number)
+        width = {"day": 1, "block": 64}.get(column.path_in_schema)
+        if width is not None:
+            first, last = column.statistics.min * width, column.statistics.max * width + width
+            return bool(first < days[1] and last > days[0])
+    return True
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_of(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _changed(path: Path) -> IntegrityError:
+    return IntegrityError(
+        "CF403",
+        where=str(path),
+        expected="the file that was written",
+        came="another, or none",
+        fix="Remove the folder; the next run builds the day tables anew.",
+    )
