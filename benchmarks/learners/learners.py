@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tables import REPOSITORY, Table
 
-__all__ = ["LEARNERS", "Failure", "Learner", "Outcome", "outcome", "with_settings"]
+__all__ = ["LEARNERS", "Failure", "Learner", "Outcome", "outcome", "outcome_now", "with_settings"]
 
 PEERS = Path(__file__).resolve().parent / "peers"
 PROTOTYPE = REPOSITORY.parent / "shared" / "research" / "prototype"
@@ -123,6 +123,19 @@ def outcome(learner: Learner, table: Table, cache: Path) -> Outcome | Failure:
             return Failure(f"not done after {error.timeout:.0f} s")
     if not kept.is_dir():
         return Failure("its source changed while it was being fitted; run again")
+    return _read(kept)
+
+
+def outcome_now(learner: Learner, table: Table, cache: Path) -> Outcome:
+    """Return what the learner predicts on the table, fitted now and not kept: for costs in the same minutes."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as folder:
+        kept = Path(folder, "predictions", "now", f"{learner.name}-{learner.key}")
+        _run(learner, table, _python(learner, cache), kept)
+        return _read(kept)
+
+
+def _read(kept: Path) -> Outcome:
     return Outcome(
         pd.read_parquet(kept / "probabilities.parquet").to_numpy(), json.loads((kept / "fits.json").read_text())
     )

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, minimize
 
-from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, log_loss_sum
+from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, fit_in_turn, log_loss_sum
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 from churnfit.learning.joint import make_design, refit_problem
@@ -104,6 +104,14 @@ def test_a_rough_curvature_ends_in_the_same_minimum(stretch):
     problem = problem_of(3)
     there = fit_bounded(replace(problem, rows=Rough(problem.rows.matrix)), np.zeros(4))
     assert there == pytest.approx(fit_bounded(problem, np.zeros(4)), abs=1e-3)
+
+
+def test_fits_in_turn_end_where_fits_alone_do():
+    """Three prices on the same rows, each started from the one before: the coefficients of three fits from nothing."""
+    cheap = problem_of(3)
+    problems = [replace(cheap, linear=cheap.linear + price) for price in (0.0, 1.0, 4.0)]
+    for problem, theta in zip(problems, fit_in_turn(problems, np.zeros(4)), strict=True):
+        assert theta == pytest.approx(fit_bounded(problem, np.zeros(4)), abs=1e-3)
 
 
 def test_rows_in_bins_and_rows_written_down_have_the_same_minimum():

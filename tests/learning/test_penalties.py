@@ -9,7 +9,7 @@ import pytest
 from churnfit.learning.codes import learn_bins, normalised
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import refit
-from churnfit.learning.penalties import SHAPES, Settings, coded_rows, designs
+from churnfit.learning.penalties import SHAPES, Settings, coded_rows, designs, last_design
 from churnfit.scorecard.card import sigmoid
 
 SETTINGS = Settings(shapes={}, max_knots=5, max_levels=8, penalties=(1.0,), folds=3, random_state=0)
@@ -51,6 +51,12 @@ def test_each_penalty_has_its_design_and_movement_grows_as_prices_fall(cohort):
     moved = [sum(np.abs(np.diff(plan.start)).sum() for plan in design.plans) for _, design in found]
     assert moved == sorted(moved)
     assert moved[-1] > moved[1] > 0
+
+
+def test_the_last_design_is_that_of_the_whole_path(cohort):
+    """Prices 16, 4, 0.5: the curves at 0.5, whether or not those before are reduced too."""
+    part, path = part_of(cohort), [16.0, 4.0, 0.5]
+    assert last_design(part, path, SETTINGS).plans == designs(part, path, SETTINGS)[-1][1].plans
 
 
 def test_shapes_are_found_where_none_is_declared(cohort):

@@ -157,7 +157,8 @@ def _beta(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
 
 def _isotonic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     """Centred isotonic regression (Oron and Flournoy 2017): straight lines between the centres of the flat runs."""
-    at, fitted, weights = _rising(logit, churned, weight)
+    counted = _Counted.of(logit, churned, weight)
+    at, fitted, weights = counted.logit, counted.rising(), counted.rows
     _, run = np.unique(fitted, return_inverse=True)
     rows = np.bincount(run, weights=weights).astype(np.float64)
     centre = np.bincount(run, weights=weights * at) / rows
@@ -177,9 +178,10 @@ def _isotonic(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
 def _venn_abers(logit: Floats, churned: Floats, weight: Floats) -> Calibration:
     """Vovk and Petej (2014): p₁ / (1 − p₀ + p₁), isotonic with the row added as churned and as stayed."""
     at = np.unique(np.quantile(logit, np.linspace(0.0, 1.0, _BENDS)))
+    counted, added = _Counted.of(logit, churned, weight), float(weight.mean())
     merged = []
     for value in at:
-        stayed, lost = (_rate_with(logit, churned, weight, value=value, label=label) for label in (0.0, 1.0))
+        stayed, lost = (counted.rate_with(value, added, label) for label in (0.0, 1.0))
         merged.append(lost / (1.0 - stayed + lost))
     p = np.clip(np.maximum.accumulate(merged), 1e-4, 1 - 1e-4)
     return _bent("venn_abers", at, np.log(p / (1 - p)))
@@ -193,24 +195,40 @@ _LEARNERS: dict[str, Callable[[Floats, Floats, Floats], Calibration]] = {
 }
 
 
-def _rate_with(logit: Floats, churned: Floats, weight: Floats, *, value: float, label: float) -> float:
-    """Return the isotonic churn rate at `value` when a row of mean weight with that logit and `label` is added."""
-    x, fitted, _ = _rising(np.append(logit, value), np.append(churned, label), np.append(weight, weight.mean()))
-    return float(fitted[np.searchsorted(x, value)])
-
-
-def _rising(logit: Floats, churned: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return the distinct logits, rising, the isotonic churn rate at each, and its weight.
+@dataclass(frozen=True, eq=False)
+class _Counted:
+    """The distinct logits, rising, and the weight of all rows and of the churned ones at each.
 
     Rows of one logit have one rate, whatever order they stand in.
     """
-    from scipy.optimize import isotonic_regression
 
-    x, at = np.unique(logit, return_inverse=True)
-    rows = np.bincount(at, weights=weight).astype(np.float64)
-    rate = np.bincount(at, weights=weight * churned) / rows
-    fitted: Floats = isotonic_regression(rate, weights=rows).x
-    return x, fitted, rows
+    logit: Floats
+    rows: Floats
+    lost: Floats
+
+    @classmethod
+    def of(cls, logit: Floats, churned: Floats, weight: Floats) -> _Counted:
+        x, at = np.unique(logit, return_inverse=True)
+        rows, lost = (np.bincount(at, weights=amounts).astype(np.float64) for amounts in (weight, weight * churned))
+        return cls(x, rows, lost)
+
+    def rising(self) -> Floats:
+        """Return the isotonic churn rate at each logit (n,)."""
+        from scipy.optimize import isotonic_regression
+
+        fitted: Floats = isotonic_regression(self.lost / self.rows, weights=self.rows).x
+        return fitted
+
+    def rate_with(self, value: float, weight: float, label: float) -> float:
+        """Return the isotonic churn rate at `value` when a row of that logit and `label` is added."""
+        place = int(np.searchsorted(self.logit, value))
+        if place == len(self.logit) or self.logit[place] != value:
+            opened = _Counted(*(np.insert(part, place, 0.0) for part in (self.logit, self.rows, self.lost)))
+        else:
+            opened = _Counted(self.logit, self.rows.copy(), self.lost.copy())
+        opened.rows[place] += weight
+        opened.lost[place] += weight * label
+        return float(opened.rising()[place])
 
 
 def _regressed(columns: list[Floats], churned: Floats, weight: Floats) -> Floats:

@@ -23,7 +23,7 @@ from churnfit.learning.calibration import matched_intercept
 from churnfit.learning.codes import Binning, Coded, ordered_by_risk
 from churnfit.learning.folds import Cohort, dealt_to_others
 from churnfit.learning.joint import Curves, refit
-from churnfit.learning.penalties import CodedRows, Settings, designs
+from churnfit.learning.penalties import CodedRows, Settings, last_design
 
 __all__ = ["measures_with_evidence"]
 
@@ -62,7 +62,7 @@ def measures_with_evidence(
             bins=np.vstack([part.coded.bins, copies.bins]),
             recodes=(*part.coded.recodes, *copies.recodes),
         )
-        *_, (_, design) = designs(replace(part, coded=both), path, settings)
+        design = last_design(replace(part, coded=both), path, settings)
         found = _gains(refit(design, part.churned, part.weight, penalty), part)
         for seen, copy in zip(own.values(), copies.measures, strict=True):
             seen.append(found.get(copy.name, 0.0))

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import pull_to_bins, sum_tables
-from churnfit.learning.bounded import BoundedProblem, fit_bounded
+from churnfit.learning.bounded import BoundedProblem, fit_in_turn
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 
-__all__ = ["Curves", "Design", "Prices", "make_design", "refit", "refit_problem"]
+__all__ = ["Curves", "Design", "Prices", "make_design", "refit", "refit_problem", "refits"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
@@ -93,8 +93,8 @@ class Design:
         """Return the weighted squares of the columns, estimated from at most `_CURVATURE_ROWS` rows."""
         chosen = curvature[self._chosen]
         scale = curvature.sum() / max(chosen.sum(), 1e-300)
-        weighted = self._some_rows * (scale * chosen)[:, np.newaxis]
-        product: Floats = weighted.T @ self._some_rows
+        weighted = self._some_rows * np.sqrt(scale * chosen).astype(np.float32)[:, np.newaxis]
+        product: Floats = (weighted.T @ weighted).astype(np.float64)
         return product
 
     @cached_property
@@ -106,11 +106,13 @@ class Design:
         return np.sort(drawn)
 
     @cached_property
-    def _some_rows(self) -> Floats:
+    def _some_rows(self) -> NDArray[np.float32]:
+        """The rows of the curvature: single precision steers as well and costs half."""
         some = self.codes[:, self._chosen]
-        return np.column_stack(
-            [*(table[row] for table, row in zip(self.steps, some, strict=True)), np.ones(some.shape[1])]
-        )
+        rows = np.ones((some.shape[1], len(self.measure_of) + 1), dtype=np.float32)
+        for j, (table, row) in enumerate(zip(self.steps, some, strict=True)):
+            rows[:, :-1][:, self.measure_of == j] = table.astype(np.float32)[row]
+        return rows
 
     def only(self, names: set[str]) -> Design:
         """Return the design of the plans in `names`."""
@@ -166,9 +168,10 @@ class Curves:
 def make_design(plans: Sequence[CurvePlan], measures: Sequence[MeasureBins], codes: Codes, weight: Floats) -> Design:
     """Return the design of `plans`, one per measure, on rows `codes` (n_plans, n_rows) that count by `weight`."""
     steps, means = [], []
-    for plan, measure, row in zip(plans, measures, codes, strict=True):
+    in_bins = pull_to_bins(codes, weight, max((m.n_bins + len(m.states) for m in measures), default=1))
+    for plan, measure, row in zip(plans, measures, in_bins, strict=True):
         come = plan.increments(measure)
-        mass = np.bincount(row, weights=weight, minlength=measure.n_bins)[: measure.n_bins]
+        mass = row[: measure.n_bins]
         mean = mass @ come / max(mass.sum(), 1e-300)
         n_states = len(plan.states)
         values = np.hstack([come, np.zeros((len(come), n_states))])
@@ -192,11 +195,19 @@ class Prices:
 
 def refit(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> Curves:
     """Return the curves that minimise the penalised loss; `penalty` is one λ, or one for each plan (n_plans,)."""
+    return refits(design, churned, weight, [penalty])[0]
+
+
+def refits(design: Design, churned: Floats, weight: Floats, penalties: Sequence[float | Floats]) -> list[Curves]:
+    """Return the curves of every penalty, each fit started from the one before."""
     base = float(np.average(churned, weights=weight))
     added = sum_tables(design.codes, design.tables(design.start), 0.0)
     intercept = np.log(base / (1 - base)) - float(np.average(added, weights=weight))
-    theta = fit_bounded(refit_problem(design, churned, weight, penalty), np.append(design.start, intercept))
-    return Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
+    problems = (refit_problem(design, churned, weight, penalty) for penalty in penalties)
+    return [
+        Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
+        for theta in fit_in_turn(problems, np.append(design.start, intercept))
+    ]
 
 
 def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> BoundedProblem:

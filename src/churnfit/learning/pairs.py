@@ -24,7 +24,7 @@ from churnfit.learning.binned import sum_tables
 from churnfit.learning.codes import Coded, MeasureBins
 from churnfit.learning.curves import sayable
 from churnfit.learning.joint import Curves, Design, Prices, refit
-from churnfit.learning.penalties import CodedRows, Settings, designs
+from churnfit.learning.penalties import CodedRows, Settings, last_design
 from churnfit.scorecard.card import sigmoid
 from churnfit.scorecard.pairs import NO_DATA, Cells, Pair, cell_words
 
@@ -114,7 +114,7 @@ def grown(start: Grown, path: Sequence[float], prices: Prices, settings: Setting
         if proposal is None:
             break
         rows = replace(last.rows, coded=_with_pair(last.rows.coded, proposal))
-        *_, (_, design) = designs(rows, path, settings)
+        design = last_design(rows, path, settings)
         curves = refit(design, rows.churned, rows.weight, prices.of(design))
         found.append(Grown(rows=rows, pairs=(*last.pairs, proposal), curves=curves))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,7 +18,7 @@ from churnfit.learning.shapes import ANY, FALLING, FREE, RISING, VALLEY
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "coded_rows", "designs"]
+__all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "coded_rows", "designs", "last_design"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -72,9 +72,22 @@ def coded_rows(binning: Binning, bins: NDArray[np.int32], cohort: Cohort, rows: 
 
 def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[tuple[float, Design]]:
     """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
+    problem = _problem(part, settings)
+    fits = _fine_fits(problem, path)
+    return [(penalty, _reduced(problem, tables, part, settings)) for penalty, tables in zip(path, fits, strict=True)]
+
+
+def last_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
+    """Return the design of the last penalty on the path, which the others lead to."""
+    problem = _problem(part, settings)
+    *_, tables = _fine_fits(problem, path)
+    return _reduced(problem, tables, part, settings)
+
+
+def _problem(part: CodedRows, settings: Settings) -> Problem:
     coded = part.coded
     allowed = [SHAPES[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coded.measures]
-    problem = Problem(
+    return Problem(
         codes=coded.codes,
         n_bins=coded.n_bins,
         n_states=coded.n_states,
@@ -82,23 +95,30 @@ def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[
         weight=part.weight,
         allowed=np.array(allowed, dtype=np.int64),
     )
-    tables = start_tables(coded.n_bins, coded.n_states, float(np.average(part.churned, weights=part.weight)))
-    found = []
+
+
+def _fine_fits(problem: Problem, path: Sequence[float]) -> Iterator[Tables]:
+    base_rate = float(np.average(problem.churned, weights=problem.weight))
+    tables = start_tables(problem.n_bins, problem.n_states, base_rate)
     for step, penalty in enumerate(path):
         tables = solve_tables(problem, penalty, tables, search_rounds=3 if step == 0 else 1)
-        curvature = _bin_curvature(problem, tables)
-        plans, at = [], []
-        for j, measure in enumerate(coded.measures):
-            if np.ptp(tables.values[j, : measure.n_bins + len(measure.states)]) < _FLAT:
-                continue
-            bins = slice(0, measure.n_bins)
-            size = settings.max_knots if measure.numeric else settings.max_levels
-            turn = None if problem.allowed[j] & FREE else int(tables.turn[j])
-            plans.append(plan_curve(measure, tables.values[j, bins], curvature[j, bins], turn=turn, size=size))
-            at.append(j)
-        measures = [coded.measures[j] for j in at]
-        found.append((penalty, make_design(plans, measures, coded.codes[at], part.weight)))
-    return found
+        yield tables
+
+
+def _reduced(problem: Problem, tables: Tables, part: CodedRows, settings: Settings) -> Design:
+    """Return the design of curves that follow the fine fit, without the measures in which it found nothing."""
+    coded = part.coded
+    curvature = _bin_curvature(problem, tables)
+    plans, at = [], []
+    for j, measure in enumerate(coded.measures):
+        if np.ptp(tables.values[j, : measure.n_bins + len(measure.states)]) < _FLAT:
+            continue
+        bins = slice(0, measure.n_bins)
+        size = settings.max_knots if measure.numeric else settings.max_levels
+        turn = None if problem.allowed[j] & FREE else int(tables.turn[j])
+        plans.append(plan_curve(measure, tables.values[j, bins], curvature[j, bins], turn=turn, size=size))
+        at.append(j)
+    return make_design(plans, [coded.measures[j] for j in at], coded.codes[at], part.weight)
 
 
 def _bin_curvature(problem: Problem, tables: Tables) -> Floats:

@@ -20,10 +20,10 @@ from churnfit.learning.calibration import best_calibration, earned_slopes, match
 from churnfit.learning.codes import MeasureBins, learn_bins
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
-from churnfit.learning.joint import Curves, Design, Prices, refit
+from churnfit.learning.joint import Curves, Design, Prices, refit, refits
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
-from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, coded_rows, designs
+from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, coded_rows, designs, last_design
 from churnfit.learning.prior import leaning, leaving_is_safe
 from churnfit.scorecard.pairs import Pair
 
@@ -106,7 +106,7 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
         trust=best[2],
     )
     whole = leaning(coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool)), terms.trust)
-    *_, (_, design) = designs(whole, terms.path, settings)
+    design = last_design(whole, terms.path, settings)
     found = Grown.plain(whole, refit(design, whole.churned, whole.weight, terms.prices.usual))
     by_fold = {k: fitted[best] for k, fitted in tried.items()}
     telling = measures_with_evidence(whole, found.curves, cohort, terms.path, settings, penalty=terms.prices.usual)
@@ -286,11 +286,12 @@ class _HeldOut:
 def _tried(part: CodedRows, choices: list[Choice], settings: Settings) -> dict[Choice, Grown]:
     """Return the curves of every choice, learned from one fold's training part."""
     path = sorted({penalty for penalty, _, _ in choices}, reverse=True)
+    shrinkages = sorted({shrinkage for _, shrinkage, _ in choices})
     found = {}
     for trust in sorted({trust for _, _, trust in choices}):
         rows = leaning(part, trust)
         for penalty, design in designs(rows, path, settings):
-            for shrinkage in sorted({shrinkage for _, shrinkage, _ in choices}):
-                curves = refit(design, rows.churned, rows.weight, penalty * shrinkage)
+            prices = [penalty * shrinkage for shrinkage in shrinkages]
+            for shrinkage, curves in zip(shrinkages, refits(design, rows.churned, rows.weight, prices), strict=True):
                 found[penalty, shrinkage, trust] = Grown.plain(rows, curves)
     return found

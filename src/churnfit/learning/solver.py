@@ -16,7 +16,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import sum_tables
+from churnfit.learning.bounded import log_loss_sum
 from churnfit.learning.shapes import FREE, choose_shape, fit_free, fit_shape
+from churnfit.scorecard.card import sigmoid
 
 __all__ = ["Tables", "solve_tables", "start_tables"]
 
@@ -72,40 +74,44 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
     `search_rounds` is the number of first rounds in which shapes are chosen again.
     """
     values, sign, turn = start.values.copy(), start.sign.copy(), start.turn.copy()
-    intercept = _proximal_newton(
-        problem.codes,
-        problem.n_bins,
-        problem.n_states,
-        problem.churned,
-        problem.weight,
-        problem.allowed,
-        float(penalty),
-        _TURN_PRICE,
-        search_rounds,
-        values,
-        float(start.intercept),
-        sign,
-        turn,
-    )
+    intercept = start.intercept
+    logit = sum_tables(problem.codes, values, intercept)
+    kept, kept_intercept = values.copy(), intercept
+    last = np.inf
+    for outer in range(_OUTER):
+        p = sigmoid(logit)
+        intercept, moved_most = _sweeps(
+            problem.codes,
+            problem.n_bins,
+            problem.n_states,
+            problem.allowed,
+            problem.weight * (problem.churned - p),
+            problem.weight * np.maximum(p * (1.0 - p), _CURVATURE_FLOOR),
+            float(penalty),
+            outer < search_rounds,
+            values,
+            float(intercept),
+            sign,
+            turn,
+        )
+        for _ in range(6):  # halve the step while the true objective rises
+            logit = sum_tables(problem.codes, values, intercept)
+            objective = _objective(problem, penalty, values, logit)
+            if objective <= last + 1e-9 * abs(last) or outer < search_rounds:
+                break
+            intercept = 0.5 * (intercept + kept_intercept)
+            values = 0.5 * (values + kept)
+        kept, kept_intercept = values.copy(), intercept
+        settled = last - objective < 1e-6 * abs(objective) or moved_most < _TOLERANCE
+        last = objective
+        if settled and outer >= search_rounds:
+            break
     return replace(start, values=values, intercept=float(intercept), sign=sign, turn=turn)
 
 
-@njit(cache=True)
-def _objective(
-    logit: NDArray[np.float64],
-    churned: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    n_bins: NDArray[np.int64],
-    penalty: float,
-    values: NDArray[np.float64],
-) -> float:
-    total = 0.0
-    for i in range(len(logit)):
-        total += weight[i] * (np.log1p(np.exp(-abs(logit[i]))) + max(logit[i], 0.0) - churned[i] * logit[i])
-    for j in range(len(n_bins)):
-        for k in range(n_bins[j] - 1):
-            total += penalty * abs(values[j, k + 1] - values[j, k])
-    return total
+def _objective(problem: Problem, penalty: float, values: NDArray[np.float64], logit: NDArray[np.float64]) -> float:
+    moved = sum(np.abs(np.diff(row[:n_bins])).sum() for row, n_bins in zip(values, problem.n_bins, strict=True))
+    return log_loss_sum(logit, problem.churned, problem.weight) + penalty * float(moved)
 
 
 @njit(cache=True)
@@ -117,7 +123,6 @@ def _one_table(
     n_states: int,
     penalty: float,
     allowed: int,
-    turn_price: float,
     choose: bool,
     shape: NDArray[np.int64],
 ) -> NDArray[np.float64]:
@@ -130,7 +135,7 @@ def _one_table(
         else:
             if choose:
                 price = min(penalty, _SEARCH_PRICE)
-                shape[0], shape[1] = choose_shape(target, curvature[:n_bins], price, allowed, turn_price, new[:n_bins])
+                shape[0], shape[1] = choose_shape(target, curvature[:n_bins], price, allowed, _TURN_PRICE, new[:n_bins])
             fit_shape(target, curvature[:n_bins], penalty, shape[0], shape[1], new[:n_bins])
     mean, mass = 0.0, 1e-12
     for k in range(n_bins):
@@ -149,85 +154,76 @@ def _one_table(
 
 
 @njit(cache=True)
-def _proximal_newton(
+def _sweeps(
     codes: NDArray[np.int32],
     n_bins: NDArray[np.int64],
     n_states: NDArray[np.int64],
-    churned: NDArray[np.float64],
-    weight: NDArray[np.float64],
     allowed: NDArray[np.int64],
+    residual: NDArray[np.float64],
+    row_curvature: NDArray[np.float64],
     penalty: float,
-    turn_price: float,
-    search_rounds: int,
+    search: bool,
     values: NDArray[np.float64],
     intercept: float,
     sign: NDArray[np.int64],
     turn: NDArray[np.int64],
-) -> float:
-    """Move `values`, `sign` and `turn` in place to the minimum; return the intercept."""
+) -> tuple[float, float]:
+    """Move `values`, `sign` and `turn` in place to the minimum of the quadratic; use `residual` up.
+
+    Returns the intercept, and the farthest that a bin moved in one sweep.
+    """
     n_measures, n_rows = codes.shape
     width = values.shape[1]
-    logit = sum_tables(codes, values, intercept)
-    residual, row_curvature = np.empty(n_rows), np.empty(n_rows)
     curvature, gradient = np.empty((n_measures, width)), np.empty(width)
     shape = np.empty(2, np.int64)
-    kept, kept_intercept = values.copy(), intercept
-    last = np.inf
-    for outer in range(_OUTER):
-        curvature[:, :] = 1e-6
+    change = np.zeros(width)
+    curvature[:, :] = 1e-6
+    total_curvature = row_curvature.sum()
+    for j in range(n_measures):
         for i in range(n_rows):
-            p = 1.0 / (1.0 + np.exp(-logit[i]))
-            row_curvature[i] = weight[i] * max(p * (1.0 - p), _CURVATURE_FLOOR)
-            residual[i] = weight[i] * (churned[i] - p)
-        total_curvature = row_curvature.sum()
+            curvature[j, codes[j, i]] += row_curvature[i]
+    moved_most = 0.0
+    for inner in range(_INNER):
+        moved = 0.0
+        step = residual.sum() / total_curvature
+        intercept += step
+        residual -= row_curvature * step
+        before = -1  # the measure whose change the residuals have not seen yet: one pass over the rows serves two
         for j in range(n_measures):
-            for i in range(n_rows):
-                curvature[j, codes[j, i]] += row_curvature[i]
-        moved_most = 0.0
-        for inner in range(_INNER):
-            moved = 0.0
-            step = residual.sum() / total_curvature
-            intercept += step
-            residual -= row_curvature * step
-            for j in range(n_measures):
-                gradient[:] = 0.0
+            gradient[:] = 0.0
+            if before < 0:
                 for i in range(n_rows):
                     gradient[codes[j, i]] += residual[i]
-                shape[0], shape[1] = sign[j], turn[j]
-                choose = outer < search_rounds and inner == 0
-                new = _one_table(
-                    gradient,
-                    curvature[j],
-                    values[j],
-                    n_bins[j],
-                    n_states[j],
-                    penalty,
-                    allowed[j],
-                    turn_price,
-                    choose,
-                    shape,
-                )
-                sign[j], turn[j] = shape[0], shape[1]
-                change = new - values[j]
-                for k in range(n_bins[j] + n_states[j]):
-                    if curvature[j, k] > 1e-3:
-                        moved = max(moved, abs(change[k]))
-                values[j] = new
+            else:
                 for i in range(n_rows):
-                    residual[i] -= row_curvature[i] * change[codes[j, i]]
-            moved_most = max(moved_most, moved)
-            if moved < 0.2 * _TOLERANCE:
-                break
-        for _ in range(6):  # halve the step while the true objective rises
-            logit = sum_tables(codes, values, intercept)
-            objective = _objective(logit, churned, weight, n_bins, penalty, values)
-            if objective <= last + 1e-9 * abs(last) or outer < search_rounds:
-                break
-            intercept = 0.5 * (intercept + kept_intercept)
-            values[:] = 0.5 * (values + kept)
-        kept[:], kept_intercept = values, intercept
-        settled = last - objective < 1e-6 * abs(objective) or moved_most < _TOLERANCE
-        last = objective
-        if settled and outer >= search_rounds:
+                    left = residual[i] - row_curvature[i] * change[codes[before, i]]
+                    residual[i] = left
+                    gradient[codes[j, i]] += left
+            shape[0], shape[1] = sign[j], turn[j]
+            new = _one_table(
+                gradient,
+                curvature[j],
+                values[j],
+                n_bins[j],
+                n_states[j],
+                penalty,
+                allowed[j],
+                search and inner == 0,
+                shape,
+            )
+            sign[j], turn[j] = shape[0], shape[1]
+            before = -1
+            for k in range(width):
+                change[k] = new[k] - values[j, k]
+                if change[k] != 0.0:
+                    before = j
+                if k < n_bins[j] + n_states[j] and curvature[j, k] > 1e-3:
+                    moved = max(moved, abs(change[k]))
+            values[j] = new
+        if before >= 0:
+            for i in range(n_rows):
+                residual[i] -= row_curvature[i] * change[codes[before, i]]
+        moved_most = max(moved_most, moved)
+        if moved < 0.2 * _TOLERANCE:
             break
-    return intercept
+    return intercept, moved_most

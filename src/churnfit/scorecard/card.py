@@ -49,7 +49,7 @@ _INAPPLICABLE = frozenset({"not_due", "not_applicable"})  # states that no data 
 def sigmoid(logit: Floats) -> Floats:
     """Return 1 / (1 + exp(−logit)), elementwise, without overflow."""
     odds = np.exp(-np.abs(logit))
-    probability: Floats = np.where(logit >= 0, 1.0 / (1.0 + odds), odds / (1.0 + odds))
+    probability: Floats = np.where(logit >= 0, 1.0, odds) / (1.0 + odds)
     return probability
 
 
