@@ -165,6 +165,28 @@ def test_a_sum_does_not_depend_on_the_order_of_the_events(tmp_path: Path) -> Non
     assert sums == {0.1}
 
 
+def test_days_are_those_of_utc_whatever_clocks_do(tmp_path: Path) -> None:
+    """Berlin's 23 hours of 31 March and 25 of 27 October: half past midnight there is still the day before in UTC."""
+    local = ["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 03:30", "2024-10-27 01:30", "2024-10-27 03:30"]
+    events = pd.DataFrame({"account_id": "A", "occurred_at": pd.to_datetime(local), "kind": "login"})
+    spec = spec_of(
+        {
+            "days": {"aggregate": "active_days", "kinds": ["login"]},
+            "logins": {"aggregate": "count", "kinds": ["login"]},
+        },
+        sources={
+            "accounts": {"path": "accounts.parquet"},
+            "events": [{"path": "events.parquet", "timezone": "Europe/Berlin"}],
+        },
+        cohort={"landmark_days": [90, 91, 300, 301], "horizon_days": 20},  # 31 March is day 90, 27 October day 300
+    )
+    with opened(tmp_path, spec, accounts=ONE, events=events) as con:
+        frame = snapshot(con, spec, landmark_grid(con, spec))
+    # 30 March 23:30 | 31 March 00:30 and 01:30 | 26 October 23:30 | 27 October 02:30, all in UTC
+    assert frame["logins"].tolist() == [1, 3, 4, 5]
+    assert frame["days"].tolist() == [1, 2, 3, 4]
+
+
 def test_the_table_has_keys_measures_states_in_this_order_and_these_types(tmp_path: Path) -> None:
     """Column order and types are fixed, attributes keep being text or become numbers."""
     spec = spec_of({

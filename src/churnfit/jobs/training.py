@@ -28,6 +28,7 @@ from churnfit.history.leaks import suspects
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.judging import challenged, judged_rows, roll
+from churnfit.jobs.opening import opened_history
 from churnfit.jobs.waiting import with_the_date
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.challenger import ChallengerFit
@@ -110,7 +111,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
     by_ending(path, {".html": "html"})
     refuse_existing(path)
     spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
+    with opened_history(workspace, spec) as con:
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         grid = landmark_grid(con, spec)
         observed_to = _observed_to(con, spec, as_of)
@@ -133,7 +134,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
 def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the label of every training row, and the ledger per cohort."""
     spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
+    with opened_history(workspace, spec) as con:
         found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
     return found, ledger(found)
 
@@ -147,7 +148,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         The first error of `check`; CF110 when no row has matured, with the date the first will.
     """
     spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
+    with opened_history(workspace, spec) as con:
         say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")
