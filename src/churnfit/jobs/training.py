@@ -22,7 +22,7 @@ from churnfit.evaluation.results import Backtest
 from churnfit.history.checks import Finding, check_sources, require_clean
 from churnfit.history.cohort import landmark_grid, newest_fact
 from churnfit.history.labels import labels, ledger
-from churnfit.history.leaks import suspects
+from churnfit.history.leaks.sentinel import leaks
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.judging import challenged, judged_rows, roll
@@ -78,10 +78,18 @@ class FitResult:
 
 
 def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Finding]:
-    """Return every finding in the card's sources, errors first."""
+    """Return every finding in the card's sources, errors first.
+
+    Leaks are looked for once the tables keep their contracts, in the rows that would train.
+    """
     spec = workspace.spec(card)
     with open_sources(spec, workspace.root) as con:
-        return check_sources(con, spec, observed_to=max(as_of, now()))
+        findings = check_sources(con, spec, observed_to=max(as_of, now()))
+        if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
+            observed_to = _observed_to(con, spec, as_of)
+            found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+            findings += leaks(con, spec, _training_rows(con, spec, found), observed_to=observed_to)
+    return sorted(findings, key=lambda finding: (finding.severity, finding.code, finding.where))
 
 
 def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -105,9 +113,9 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
-        matured = found[found["status"] == "matured"]
-        if matured.empty:
+        observed_to = _observed_to(con, spec, as_of)
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+        if not (found["status"] == "matured").any():
             first = found.loc[found["status"] == "immature", "matures_on"].min()
             when = f"the first matures on {first:%Y-%m-%d}" if pd.notna(first) else "none is maturing"
             raise DataError(
@@ -118,19 +126,26 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
                 fix="Wait, or shorten cohort.horizon_days.",
             )
         say("Measuring what was known on each date")
-        measured = snapshot(con, spec, matured[["account_id", "as_of"]])
-    answers = matured[["account_id", "as_of", "churned", "weight"]]
-    rows = measured.merge(answers, on=["account_id", "as_of"], validate="1:1")
-    rows["churned"] = rows["churned"].astype("int64")
-    began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
-    rows["started_at"] = began.groupby(rows["account_id"]).transform("min")  # one moment per account, panels included
-    require_clean(suspects(rows, spec))
+        rows = _training_rows(con, spec, found)
+        say("Looking for leaks")
+        require_clean(leaks(con, spec, rows, observed_to=observed_to))
     return TrainingSet(
         rows=rows,
         ledger=ledger(found),
         answers=found,
         sha256=snapshot_hash(rows),
     )
+
+
+def _training_rows(con: DuckDBPyConnection, spec: ScorecardSpec, found: pd.DataFrame) -> pd.DataFrame:
+    """Return the matured rows of the labels `found`, measured; with ``churned``, ``weight`` and ``started_at``."""
+    answers = found.loc[found["status"] == "matured", ["account_id", "as_of", "churned", "weight"]]
+    measured = snapshot(con, spec, answers[["account_id", "as_of"]])
+    rows = measured.merge(answers, on=["account_id", "as_of"], validate="1:1")
+    rows["churned"] = rows["churned"].astype("int64")
+    began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
+    rows["started_at"] = began.groupby(rows["account_id"]).transform("min")  # one moment per account, panels included
+    return rows
 
 
 def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> FitResult:
