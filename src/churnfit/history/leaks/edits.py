@@ -66,7 +66,7 @@ def _only_churners_have_it(row: Mapping[Hashable, Any]) -> bool:
 
 def _overwritten(table: str, column: str, measures: list[str], pure: Sequence[Mapping[Hashable, Any]]) -> Finding:
     told = [
-        f"{'a gap' if row['value'] is None else repr(row['value'])} in {row['accounts']:,} accounts, of which "
+        f"{'a gap' if pd.isna(row['value']) else repr(row['value'])} in {row['accounts']:,} accounts, of which "
         f"{row['churned']:,} churned and {row['expected']:,.0f} were to be expected"
         for row in pure[:_VALUES_SHOWN]
     ]

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 __all__ = ["missing_churners"]
 
-_TENURE_DAYS = 30
-"""Churn depends on how long an account has been there: its rate is taken month by month of tenure."""
-
 _DATES_TRIED = 24
 """Dates before which churners might have been purged, evenly over the history."""
 
-_LUCK = 1e-5
+_LUCK = 1e-4
 """Chance of so few churns by luck, for one date."""
+
+_DEVIATIONS = 2.0
+"""Standard errors that the expected churns are taken lower: where few accounts speak for many days, they say little."""
 
 _AT_MOST = 0.2
 """Of the churns that were to be expected: where churn doubled there are half of them, where they were purged none."""
@@ -42,8 +42,9 @@ def missing_churners(
 ) -> list[Finding]:
     """Return warnings: a date before which hardly anybody churned, and events of accounts that are no longer listed.
 
-    For each date the churns before it are held against the churn rate after it, by month of tenure, over the days that
-    the listed accounts were there. Warnings, because no measure is at fault and nothing could be switched off.
+    For each date the churns before it are held against the churn rate after it, by day of tenure (trials and contracts
+    end on certain days), over the days that the listed accounts were there. Warnings, because no measure is at fault
+    and nothing could be switched off.
     """
     frame = fetch_frame(con, f"SELECT started_at, churned_at, until FROM ({lives(spec, observed_to)})")
     found = _purged_before(frame, "accounts" if spec.sources.measures is None else "measures")
@@ -65,18 +66,20 @@ def _purged_before(frame: pd.DataFrame, table: str) -> Finding | None:
     end = np.fmin(churn, until)
     if end.max() <= 0:
         return None
-    edges = np.arange(0, (end - start).max() + _TENURE_DAYS, _TENURE_DAYS)
-    tenure = np.histogram((churn - start)[~np.isnan(churn)], edges)[0], _days_by_tenure(end - start, edges)
+    edges = np.arange(np.ceil((end - start).max()) + 1)
+    tenure = (churn - start)[~np.isnan(churn)]
+    every_day, every_churn = _days_by_tenure(end - start, edges), np.histogram(tenure, edges)[0]
     best: tuple[float, float, int, float] | None = None
-    for date in np.linspace(0, end.max(), _DATES_TRIED + 2)[1:-1]:
-        early = churn <= date
+    for date in np.rint(np.linspace(0, end.max(), _DATES_TRIED + 2)[1:-1]):
         days = _days_by_tenure(np.maximum(np.minimum(end, date) - start, 0), edges)
-        count = np.histogram((churn - start)[early], edges)[0]
-        later_days, later_churns = tenure[1] - days, tenure[0] - count
-        rate = np.divide(later_churns, later_days, out=np.zeros(len(days)), where=later_days > 0)
-        observed, expected = int(count.sum()), float((rate * days).sum())
-        luck = count_at_most(observed, expected)
-        if luck <= _LUCK and observed <= _AT_MOST * expected and later_churns.sum() >= CHURNERS_NEEDED:
+        churns = np.histogram((churn - start)[churn <= date], edges)[0]
+        later_days, later_churns = every_day - days, every_churn - churns
+        times = np.divide(days, later_days, out=np.zeros(len(days)), where=later_days > 0)
+        observed, expected = int(churns.sum()), float((later_churns * times).sum())
+        # the rates after it are themselves counted: Poisson, each churn weighing as much as the days it speaks for
+        certain = expected - _DEVIATIONS * float(np.sqrt((later_churns * times**2).sum()))
+        luck = count_at_most(observed, max(certain, 0.0))
+        if luck <= _LUCK and observed <= _AT_MOST * certain and later_churns.sum() >= CHURNERS_NEEDED:
             best = max(best or (0.0, 0.0, 0, 0.0), (expected - observed, date, observed, expected))
     if best is None:
         return None

@@ -132,7 +132,7 @@ def _reaching(
         certain = lowest_auc(at_once, accounts, rows.loc[stays & known, "account_id"].nunique())
         if certain >= _AT_ONCE and later <= at_once - _LATER:
             found.append((at_once, later, accounts, reach))
-    return max(found, default=None)
+    return max(found, key=lambda each: (each[0], -each[3]), default=None)
 
 
 def _timeless(
