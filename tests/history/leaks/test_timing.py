@@ -50,13 +50,14 @@ def test_a_window_that_reaches_beyond_as_of_and_a_value_written_after_churn_are_
     assert by_place["measures.next_week"].code == "CF118"
     assert by_place["measures.next_week"].severity == "error"
     assert by_place["measures.next_week"].came == (
-        "its value tells the 15 accounts that churn within 7 days from those that stay (AUC 1.00), "
-        "and hardly those that churn later (AUC 0.50)"
+        "its value is lower for the 15 accounts that churn within 7 days than for those that stay (AUC 1.00), "
+        "and hardly for those that churn later (AUC 0.50)"
     )
     # above 57 of the 60 that stay, and below the three with 10: 57 / 60 = 0.95
     assert by_place["measures.final_score"].code == "CF117"
     assert by_place["measures.final_score"].came == (
-        "its value has AUC 0.95 for churn within the horizon and 0.95 for the 30 accounts that churned only after it"
+        "its value has AUC 0.95 for churn within the horizon and 0.95 for the 30 rows of accounts that churned only "
+        "after it"
     )
 
 
@@ -64,6 +65,13 @@ def test_of_events_that_churnfit_counted_itself_only_the_dates_can_be_wrong(tmp_
     """The same collapse is a warning where the window ends at as_of by construction."""
     found_there = found(tmp_path, TRAINING, {"aggregate": "count", "kinds": ["login"]})
     assert [each.severity for each in found_there if each.code == "CF118"] == ["warning"]
+
+
+def test_gaps_that_those_about_to_leave_have_count_as_a_collapse(tmp_path: Path) -> None:
+    """Nothing was filled in for those who were gone by then."""
+    gaps = TRAINING.assign(honest=TRAINING["honest"].where(TRAINING.index >= 15))
+    by_place = {each.where: each for each in found(tmp_path, gaps, {"aggregate": "attribute", "column": "score"})}
+    assert by_place["measures.honest"].came.startswith("whether it is filled is lower for the 15 accounts")
 
 
 def test_nine_churners_prove_nothing_and_a_checked_measure_is_trusted(tmp_path: Path) -> None:

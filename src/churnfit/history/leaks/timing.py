@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,8 +45,9 @@ def measures_out_of_time(
 
     The first tells those who churn within days of as_of from those who stay, but not those who churn later: its window
     reaches beyond as_of, so that it collapses for those who were gone by then. Looked at are its value, its change
-    since the account's row before, and whether it is missing. The second tells those who churn after the horizon as
-    well as those who churn within it: shifted in time it keeps its signal, so it was written after churn.
+    since the account's row before, and whether it is filled. The second tells those who churn after the horizon as
+    well as those who churn within it: shifted in time it keeps its signal, so it was written after churn. What churnfit
+    computes from events itself can reach beyond as_of only where events are misdated: that is a warning.
 
     Parameters
     ----------
@@ -62,44 +64,25 @@ def measures_out_of_time(
     rows = training.merge(dates, on="account_id", how="left").sort_values(["account_id", "as_of"], ignore_index=True)
     days = (rows["churned_at"] - rows["as_of"]).dt.total_seconds().to_numpy("float64") / 86_400
     churned = rows["churned"].to_numpy("float64") == 1
-    stays = ~churned & np.isnan(days)
+    when = _When(rows=rows, days=days, churned=churned, stays=~churned & np.isnan(days))
     findings = []
     for name, measure in spec.measures.items():
-        if measure.leak_checked:
-            continue
-        scores = list(_scores(rows, name))
-        told = [_reaching(rows, score, days, churned=churned, stays=stays) for _, score in scores]
-        reach = max(((found, what) for found, (what, _) in zip(told, scores, strict=True) if found), default=None)
-        if reach:
-            (at_once, later, accounts, within), what = reach
-            findings.append(
-                Finding(
-                    code="CF118",
-                    # churnfit's own windows end at as_of: of events only the dates can be at fault
-                    severity="error" if column_of(name, measure) is not None else "warning",
-                    where=f"measures.{name}",
-                    expected="a measure that knows nothing of the days after as_of",
-                    came=f"{what} tells the {accounts:,} accounts that churn within {within} days from those that stay "
-                    f"(AUC {at_once:.2f}), and hardly those that churn later (AUC {later:.2f})",
-                    fix="Its window seems to reach beyond as_of: compute it from days before as_of only, or date its "
-                    "events by the end of their period; else set leak_checked = true.",
-                )
-            )
-        elif (fixed := _timeless(scores, days, churned=churned, stays=stays)) is not None:
-            what, within_horizon, beyond, accounts = fixed
-            findings.append(
-                Finding(
-                    code="CF117",
-                    severity="error",
-                    where=f"measures.{name}",
-                    expected="a measure that loses its signal for churn that is further away",
-                    came=f"{what} has AUC {within_horizon:.2f} for churn within the horizon and {beyond:.2f} for the "
-                    f"{accounts:,} accounts that churned only after it",
-                    fix="It seems to be written after churn: take it as it was on each as_of, or leave it out; else "
-                    "set leak_checked = true.",
-                )
-            )
+        if not measure.leak_checked:
+            scores = list(_scores(rows, name))
+            found = _reaching(name, scores, when, from_column=column_of(name, measure) is not None)
+            found = found or _timeless(name, scores, when)
+            findings += [found] if found else []
     return findings
+
+
+@dataclass(frozen=True, kw_only=True)
+class _When:
+    """The training rows, and for each the days until its account churned (NaN: it did not), and its label."""
+
+    rows: pd.DataFrame
+    days: np.ndarray
+    churned: np.ndarray
+    stays: np.ndarray
 
 
 def _scores(rows: pd.DataFrame, name: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -112,45 +95,67 @@ def _scores(rows: pd.DataFrame, name: str) -> Iterator[tuple[str, np.ndarray]]:
         size = np.abs(values) + np.abs(before)
         if np.isfinite(size).any():
             yield "its change since the row before", (values - before) / np.where(size > 0, size, 1.0)
-    missing = column.isna().to_numpy("float64")
-    if 0 < missing.mean() < 1:
-        yield "that it is missing", missing
+    filled = column.notna().to_numpy("float64")
+    if 0 < filled.mean() < 1:
+        yield "whether it is filled", filled
 
 
-def _reaching(
-    rows: pd.DataFrame, score: np.ndarray, days: np.ndarray, *, churned: np.ndarray, stays: np.ndarray
-) -> tuple[float, float, int, int] | None:
-    """Return (AUC of those who leave at once, AUC of the later ones, accounts, days) where it reaches beyond as_of."""
-    known = np.isfinite(score)
-    found = []
-    for reach in _REACHES_DAYS:
-        soon, late = known & churned & (days <= reach), known & churned & (days > reach)
-        accounts = rows.loc[soon, "account_id"].nunique()
-        if accounts < CHURNERS_NEEDED or late.sum() < CHURNERS_NEEDED or not (known & stays).any():
-            continue
-        at_once, later = (_auc_between(-score, leaving, stays & known) for leaving in (soon, late))
-        certain = lowest_auc(at_once, accounts, rows.loc[stays & known, "account_id"].nunique())
-        if certain >= _AT_ONCE and later <= at_once - _LATER:
-            found.append((at_once, later, accounts, reach))
-    return max(found, key=lambda each: (each[0], -each[3]), default=None)
-
-
-def _timeless(
-    scores: list[tuple[str, np.ndarray]], days: np.ndarray, *, churned: np.ndarray, stays: np.ndarray
-) -> tuple[str, float, float, int] | None:
-    """Return (what, AUC within the horizon, AUC beyond it, accounts beyond it) where the measure never fades."""
+def _reaching(name: str, scores: list[tuple[str, np.ndarray]], when: _When, *, from_column: bool) -> Finding | None:
+    found: list[tuple[float, int, float, int, str]] = []
     for what, score in scores:
         known = np.isfinite(score)
-        within, beyond, stayed = known & churned, known & ~churned & ~np.isnan(days), known & stays
-        counts = within.sum(), beyond.sum(), stayed.sum()
+        stays = known & when.stays
+        if not stays.any():
+            continue
+        for reach in _REACHES_DAYS:
+            soon, late = (known & when.churned & side for side in (when.days <= reach, when.days > reach))
+            accounts = when.rows.loc[soon, "account_id"].nunique()
+            if accounts < CHURNERS_NEEDED or late.sum() < CHURNERS_NEEDED:
+                continue
+            # who is gone does less: early warnings that rise, such as complaints, are none of this
+            at_once, later = (_auc_between(-score, leaving, stays) for leaving in (soon, late))
+            certain = lowest_auc(at_once, accounts, when.rows.loc[stays, "account_id"].nunique())
+            if certain >= _AT_ONCE and later <= at_once - _LATER:
+                found.append((at_once, -reach, later, accounts, what))
+    if not found:
+        return None
+    at_once, reach, later, accounts, what = max(found)
+    return Finding(
+        code="CF118",
+        # churnfit's own windows end at as_of: of events only the dates can be at fault
+        severity="error" if from_column else "warning",
+        where=f"measures.{name}",
+        expected="a measure that knows nothing of the days after as_of",
+        came=f"{what} is lower for the {accounts:,} accounts that churn within {-reach} days than for those that stay "
+        f"(AUC {at_once:.2f}), and hardly for those that churn later (AUC {later:.2f})",
+        fix="Its window seems to reach beyond as_of: compute it from days before as_of only, or date its events by the "
+        "end of their period; else set leak_checked = true.",
+    )
+
+
+def _timeless(name: str, scores: list[tuple[str, np.ndarray]], when: _When) -> Finding | None:
+    for what, score in scores:
+        known = np.isfinite(score)
+        within, stays = known & when.churned, known & when.stays
+        beyond = known & ~when.churned & ~np.isnan(when.days)
+        counts = [int(rows.sum()) for rows in (within, beyond, stays)]
         if min(counts) < CHURNERS_NEEDED:
             continue
-        near, far = _auc_between(score, within, stayed), _auc_between(score, beyond, stayed)
+        near, far = (_auc_between(score, leaving, stays) for leaving in (within, beyond))
         if near < 0.5:
             near, far = 1 - near, 1 - far
         certain = min(lowest_auc(near, counts[0], counts[2]), lowest_auc(far, counts[1], counts[2]))
         if certain >= _AT_ANY_DISTANCE and far >= near - _MUST_FADE:
-            return what, near, far, int(counts[1])
+            return Finding(
+                code="CF117",
+                severity="error",
+                where=f"measures.{name}",
+                expected="a measure that loses its signal for churn that is further away",
+                came=f"{what} has AUC {near:.2f} for churn within the horizon and {far:.2f} for the {counts[1]:,} rows "
+                "of accounts that churned only after it",
+                fix="It seems to be written after churn: take it as it was on each as_of, or leave it out; else set "
+                "leak_checked = true.",
+            )
     return None
 
 
