@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from churnfit.evaluation.metrics import auc, calibration, log_loss
-from churnfit.jobs.training import training_set
+from churnfit.jobs.history import training_set
 from churnfit.jobs.workspace import find_workspace
 from churnfit.learning.challenger import fit_challenger
 from churnfit.learning.fitting import learn_card, measure_columns

@@ -110,7 +110,7 @@ def _oulad(name: str) -> Table | None:
     """Return students at week four: the intakes of 2013 teach, the autumn of 2014 judges. One row per enrolment."""
     if not (DATA / "oulad").is_dir():
         return None
-    from churnfit.jobs.training import training_set
+    from churnfit.jobs.history import training_set
     from churnfit.jobs.workspace import find_workspace
     from churnfit.learning.fitting import measure_columns
 

@@ -134,6 +134,16 @@ CODES: dict[str, str] = {
     "consequence of churn. Remove it, or set `leak_checked = true` on the measure once you know why it is safe.",
     "CF110": "A source or a cohort has no rows left. The message says which filter removed them.",
     "CF112": "A sample weight is negative, infinite or missing.",
+    "CF115": "A measure reads events that the team writes because it acted. It would teach the card that being called "
+    "causes churn. Leave the kind out, or set `leak_checked = true` once you know that customers do it by themselves.",
+    "CF116": "A measure reads events that belong to the leaving itself, such as an offboarding call. When a call "
+    "could still help, they do not exist yet. Leave the kind out, or name it in cohort.churn_kinds.",
+    "CF117": "Something was written after churn under an earlier date: an overwritten column, or back-dated events. "
+    "Take it as it was known on each as_of, leave it out, or set `leak_checked = true` once you know why it is safe.",
+    "CF118": "A measure seems to know days after as_of: it collapses for accounts that leave within days, or in the "
+    "newest rows of the table. Compute it from days before as_of only.",
+    "CF119": "Accounts that churned early are missing from a table. What is left looks safer than it was. Restore "
+    "them, or leave out the accounts that started before the date the message names.",
     # measure values
     "CF201": "A column that must be filled has gaps.",
     "CF202": "A number is infinite or NaN where a finite number is required.",

@@ -12,7 +12,7 @@ from tests.history.tiny_world import spec_of
 from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.cohort import landmark_grid
 from churnfit.history.labels import labels, ledger
-from churnfit.history.leaks import suspects
+from churnfit.history.leaks.too_good import suspects
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 

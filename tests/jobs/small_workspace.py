@@ -65,8 +65,8 @@ def accounts() -> pd.DataFrame:
 
 
 def events() -> pd.DataFrame:
-    """Return the logins of the accounts that stay."""
-    return events_of(*((f"A{n:02}", n + 5.5, "login") for n in range(60) if n % 3))
+    """Return the logins of three accounts in four, whether they stay or leave."""
+    return events_of(*((f"A{n:02}", n + 5.5, "login") for n in range(60) if n % 4))
 
 
 def make(root: Path, *, spec: str = SPEC, accounts: pd.DataFrame, events: pd.DataFrame) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -141,6 +142,29 @@ def test_a_wrong_spec_stops_the_fit_and_leaves_nothing(
     assert f"error[{code}]" in ended.err
     assert said in ended.err
     assert_nothing_registered(root, before)
+
+
+def test_a_leak_stops_the_fit_and_is_listed_by_check(churnfit: Cli, tmp_path: Path) -> None:
+    """Twenty goodbyes, each five days before a churn: `check` shows kind, measure and counts, `fit` refuses."""
+    goodbyes = events_of(*((f"A{n:02}", n + 15, "goodbye") for n in range(0, 60, 3)))
+    spec = SPEC.replace('kinds = ["login"]', 'kinds = ["goodbye"]')
+    root = make(tmp_path, spec=spec, accounts=accounts(), events=pd.concat([events(), goodbyes], ignore_index=True))
+    before = contents(root)
+    ended = churnfit("check", "--as-of", AS_OF, "--json", cwd=root)
+    [finding] = json.loads(ended.out)["findings"]
+    assert (ended.code, finding["code"], finding["where"]) == (1, "CF116", "measures.logins")
+    assert finding["came"].startswith("kind 'goodbye': 20 of its 20 events (100%) lie within 30 days around churn")
+    ended = churnfit("fit", "--as-of", AS_OF, cwd=root)
+    assert ended.code == 1
+    assert "error[CF116]" in ended.err
+    assert_nothing_registered(root, before)
+
+
+def test_check_looks_at_the_tables_before_any_row_has_matured(churnfit: Cli, tmp_path: Path) -> None:
+    """Without training rows nothing can be learned, but the sources can be clean."""
+    spec = SPEC.replace("horizon_days = 20", "horizon_days = 400")
+    ended = churnfit("check", "--as-of", AS_OF, cwd=make(tmp_path, spec=spec, accounts=accounts(), events=events()))
+    assert (ended.code, ended.out) == (0, "small: the sources keep their contracts\n")
 
 
 def assert_nothing_registered(root: Path, before: dict[str, bytes]) -> None:

@@ -13,6 +13,8 @@ from tests.conftest import lighten
 
 from churnfit.errors import ChurnfitError, DataError
 from churnfit.files import read_parquet
+from churnfit.history.rules import Finding
+from churnfit.jobs.history import check
 from churnfit.jobs.promotion import promote
 from churnfit.jobs.scoring import ScoringResult, queue, score
 from churnfit.jobs.training import FitResult, fit
@@ -95,6 +97,41 @@ def test_a_wide_table_goes_the_whole_way(
     assert found.auc("card") >= least_auc
     assert found.fit.verdict.passed, found.fit.verdict.to_text()
     assert promoted_and_scored(found, card, "2026-01-01").run.accounts == accounts
+
+
+@pytest.mark.parametrize("card", ["oulad", "ravenstack", "telco", "pysurvival"])
+def test_the_shipped_specs_do_not_leak(tmp_path: Path, card: str) -> None:
+    """No leak is found in them, neither as an error nor as a warning."""
+    leaks = {"CF109", "CF115", "CF116", "CF117", "CF118", "CF119"}
+    assert [finding for finding in checked(tmp_path, card) if finding.code in leaks] == []
+
+
+def test_columns_that_are_made_of_churn_are_caught(tmp_path: Path) -> None:
+    """Telco's churn_label, churn_reason and churn_score; the last has no AUC of 0.97, but values only churners have."""
+    leaking = ("churn_label", "churn_reason", "churn_score")
+    measures = "".join(f'[measures.{name}]\ngroup = "usage"\naggregate = "column"\n\n' for name in leaking)
+    found = checked(
+        tmp_path,
+        "telco",
+        ("[measures.tenure_in_months]", measures + "[measures.tenure_in_months]"),
+        ("FROM customers", f", {', '.join(leaking)} FROM customers"),
+    )
+    assert {finding.where.removeprefix("measures.") for finding in found} == set(leaking)
+    assert {finding.code for finding in found if finding.where == "measures.churn_score"} == {"CF117"}
+    assert all(finding.severity == "error" for finding in found)
+
+
+def checked(root: Path, card: str, *changes: tuple[str, str]) -> list[Finding]:
+    """Return what `check` finds with one of the repository's cards, its text changed."""
+    shutil.copy(REPOSITORY / "churnfit.toml", root)
+    text = (REPOSITORY / "models" / card / "scorecard.toml").read_text(encoding="utf-8")
+    for old, new in (("../shared/data", str(DATA)), *changes):
+        assert old in text
+        text = text.replace(old, new)
+    spec = root / "models" / card / "scorecard.toml"
+    spec.parent.mkdir(parents=True)
+    spec.write_text(text, encoding="utf-8")
+    return check(find_workspace(root), card, as_of=pd.Timestamp("2026-01-01", tz="UTC"))
 
 
 def test_where_there_is_nothing_to_learn_nothing_is_learned(tmp_path: Path, empty_mlflow: Path) -> None:

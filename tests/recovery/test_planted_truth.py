@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from tests.invariants import assert_scorecard
 
+from churnfit.jobs.history import training_set
 from churnfit.jobs.starting import init
-from churnfit.jobs.training import training_set
 from churnfit.jobs.workspace import find_workspace
 from churnfit.learning.fitting import learn_card
 from churnfit.scorecard.card import Scorecard

@@ -27,8 +27,8 @@ Profile = Annotated[
 @app.command()
 def check(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False, profile: Profile = None) -> None:
     """Hold the sources against their contracts: every fault at once; exit 1 when one is an error."""
-    from churnfit.jobs.training import check as find
-    from churnfit.jobs.training import write_profile
+    from churnfit.jobs.history import check as find
+    from churnfit.jobs.history import write_profile
 
     workspace, name = opened(card)
     if profile is not None:
@@ -47,7 +47,7 @@ def check(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False, 
 @app.command()
 def labels(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Print the label ledger: per cohort what is matured, maturing (until when), treated, excluded."""
-    from churnfit.jobs.training import label_ledger
+    from churnfit.jobs.history import label_ledger
 
     workspace, name = opened(card)
     _, table = label_ledger(workspace, name, as_of=day(as_of))

@@ -10,7 +10,7 @@ The order of work, one module each:
    a few `readings`, and what is made of them; `events_sql` takes the readings; `expressions` checks arithmetic
    over other measures; `peers` ranks an account among those that were there before);
 5. `labels`: which rows of the grid may train, and whether they churned;
-6. `leaks`: measures that separate churners too well alone.
+6. `leaks`: measures that know what nobody knew on the day, found before anything is learned.
 
 `sql` quotes every name and value that comes from a spec or from data. Only this package imports DuckDB, and only
 inside functions; import the modules themselves, the package re-exports nothing.

@@ -20,7 +20,7 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.spec import ScorecardSpec
 
 if TYPE_CHECKING:
-    from churnfit.jobs.training import Say
+    from churnfit.jobs.history import Say
 
 __all__ = ["REPORTS", "challenged", "judged_rows", "logged_report", "roll", "write_report"]
 

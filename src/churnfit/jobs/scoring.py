@@ -17,7 +17,7 @@ from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.cohort import newest_fact, scoring_grid
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
-from churnfit.jobs.training import Say, now
+from churnfit.jobs.history import Say, now
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.words import healthy_words, value_words

@@ -10,9 +10,10 @@ import pandas as pd
 
 from churnfit.cta.ranking import QueueRow
 from churnfit.errors import UsageError
+from churnfit.jobs.history import Say
 from churnfit.jobs.promotion import promote
 from churnfit.jobs.scoring import ScoringResult, queue, score
-from churnfit.jobs.training import FitResult, Say, fit
+from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import FILE_NAME, Workspace, find_workspace
 from churnfit.registry import Version
 

@@ -1,13 +1,12 @@
-"""check, labels, backtest and fit: from the sources to a registered candidate with its report and verdict."""
+"""fit and backtest: from a card's history to a registered candidate with its report and verdict."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -17,18 +16,11 @@ from churnfit.evaluation.backtest import Split, split
 from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
 from churnfit.evaluation.gates import Verdict, judge
 from churnfit.evaluation.interactions import missed_interactions
-from churnfit.evaluation.profile import profile_page
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
 from churnfit.evaluation.results import Backtest
-from churnfit.files import by_ending, refuse_existing, write_text
-from churnfit.history.checks import Finding, check_sources, require_clean
-from churnfit.history.cohort import landmark_grid, newest_fact
-from churnfit.history.labels import labels, ledger
-from churnfit.history.leaks import suspects
-from churnfit.history.snapshot import snapshot, snapshot_hash
-from churnfit.history.sources import open_sources
+from churnfit.history.labels import ledger
+from churnfit.jobs.history import Say, TrainingSet, training_set
 from churnfit.jobs.judging import challenged, judged_rows, roll
-from churnfit.jobs.opening import opened_history
 from churnfit.jobs.waiting import with_the_date
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.challenger import ChallengerFit
@@ -41,44 +33,11 @@ from churnfit.scorecard.shap import summary_figure
 from churnfit.spec import ScorecardSpec
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    pass
 
-__all__ = [
-    "FitResult",
-    "Say",
-    "TrainingSet",
-    "backtest",
-    "check",
-    "fit",
-    "label_ledger",
-    "now",
-    "training_set",
-    "write_profile",
-]
+__all__ = ["FitResult", "backtest", "fit"]
 
 _PAIRS_ASKED = 3  # what a card without pairs is told it would gain: more tables than that nobody reads
-
-Say: TypeAlias = Callable[[str], None]
-"""Told the name of each step as it begins."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingSet:
-    """Matured snapshot rows with their labels, and the ledger of all rows.
-
-    `rows`: the snapshot's columns, ``started_at`` and ``churned`` (0/1). `ledger`: one row per cohort.
-    `answers`: the label of every row.
-    """
-
-    rows: pd.DataFrame
-    ledger: pd.DataFrame
-    answers: pd.DataFrame
-    sha256: str
-
-    @property
-    def maturing(self) -> pd.DataFrame:
-        """account_id and matures_on of the rows whose label is not known yet."""
-        return self.answers.loc[self.answers["status"] == "immature", ["account_id", "matures_on"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,95 +48,6 @@ class FitResult:
     card: Scorecard
     report: EvaluationReport
     verdict: Verdict
-
-
-def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Finding]:
-    """Return every finding in the card's sources, errors first."""
-    spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
-        return check_sources(con, spec, observed_to=max(as_of, now()))
-
-
-def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Timestamp) -> None:
-    """Write what the measures look like, cohort by cohort, to `path`, one HTML page.
-
-    Raises
-    ------
-    UsageError
-        CF703 when `path` does not end in .html, CF506 when it is there already.
-    DataError
-        The first error of `check`; CF110 when no account has been in the stage.
-    """
-    by_ending(path, {".html": "html"})
-    refuse_existing(path)
-    spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
-        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
-        grid = landmark_grid(con, spec)
-        observed_to = _observed_to(con, spec, as_of)
-        answers = labels(con, spec, grid, observed_to=observed_to)
-        # a look at a day that the sources do not know yet would show accounts falling silent
-        there = answers[(answers["status"] != "excluded") & (answers["as_of"] <= observed_to)]
-        measured = snapshot(con, spec, there[["account_id", "as_of"]], engine=workspace.engine(spec))
-    if measured.empty:
-        raise DataError(
-            "CF110",
-            where="the training cohort",
-            expected="accounts that were in the stage on a landmark day",
-            came=f"0 of {len(answers):,} rows",
-            fix="Wait, or correct cohort.landmark_days.",
-        )
-    rows = measured.merge(there[["account_id", "as_of", "cohort", "status", "churned"]], on=["account_id", "as_of"])
-    write_text(profile_page(rows, spec), path)
-
-
-def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the label of every training row, and the ledger per cohort."""
-    spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
-    return found, ledger(found)
-
-
-def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say = lambda _: None) -> TrainingSet:
-    """Return the matured rows, measured and labelled.
-
-    Raises
-    ------
-    DataError
-        The first error of `check`; CF110 when no row has matured, with the date the first will.
-    """
-    spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
-        say("Checking the tables")
-        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
-        say("Labelling the cohort")
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
-        matured = found[found["status"] == "matured"]
-        if matured.empty:
-            first = found.loc[found["status"] == "immature", "matures_on"].min()
-            when = f"the first matures on {first:%Y-%m-%d}" if pd.notna(first) else "none is maturing"
-            raise DataError(
-                "CF110",
-                where="the training cohort",
-                expected="rows whose horizon is over",
-                came=f"0 matured of {len(found):,} rows; {when}",
-                fix="Wait, or shorten cohort.horizon_days.",
-            )
-        say("Measuring what was known on each date")
-        measured = snapshot(con, spec, matured[["account_id", "as_of"]], engine=workspace.engine(spec, say))
-    answers = matured[["account_id", "as_of", "churned", "weight"]]
-    rows = measured.merge(answers, on=["account_id", "as_of"], validate="1:1")
-    rows["churned"] = rows["churned"].astype("int64")
-    began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
-    rows["started_at"] = began.groupby(rows["account_id"]).transform("min")  # one moment per account, panels included
-    require_clean(suspects(rows, spec))
-    return TrainingSet(
-        rows=rows,
-        ledger=ledger(found),
-        answers=found,
-        sha256=snapshot_hash(rows),
-    )
 
 
 def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> FitResult:
@@ -276,19 +146,6 @@ def backtest(workspace: Workspace, card: str, *, origins: int | None, as_of: pd.
     spec = workspace.spec(card)
     training = training_set(workspace, card, as_of=as_of, say=say)
     return roll(training.rows, spec, origins=origins or spec.evaluation.origins, say=say)
-
-
-def now() -> pd.Timestamp:
-    """Return the present moment: dates after it are faults, dates after a past as_of are only not looked at."""
-    return pd.Timestamp.now(tz="UTC")
-
-
-def _observed_to(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.Timestamp:
-    """Return the moment up to which the sources know everything: the spec's last day or else the newest fact's."""
-    if spec.cohort.observed_to is not None:
-        return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC") + pd.Timedelta(days=1))
-    newest = newest_fact(con, spec)
-    return as_of if newest is None else min(as_of, newest)
 
 
 def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> TrainingContext:

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pandas as pd
 
+from churnfit.jobs.history import label_ledger
 from churnfit.jobs.starting import DEMO_DAY
-from churnfit.jobs.training import label_ledger
 from churnfit.jobs.workspace import Workspace
 
 

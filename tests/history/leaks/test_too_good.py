@@ -7,7 +7,7 @@ import pytest
 from tests.history.tiny_world import spec_of
 
 from churnfit.errors import DataError
-from churnfit.history.leaks import suspects
+from churnfit.history.leaks.too_good import suspects
 
 CHURNED = [1] * 10 + [0] * 30
 TRAINING = pd.DataFrame(

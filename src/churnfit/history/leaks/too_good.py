@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from churnfit.errors import DataError
+from churnfit.history.leaks.chance import CHURNERS_NEEDED, auc_of
 from churnfit.history.rules import Finding
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
@@ -14,9 +15,6 @@ __all__ = ["suspects"]
 
 _TOO_GOOD = 0.97
 """No single honest measure of behaviour reaches this AUC on public churn tables; fields edited after churn do."""
-
-_ROWS_NEEDED = 10
-"""Of each class: below this an AUC near 1 is luck."""
 
 
 def suspects(training: pd.DataFrame, spec: ScorecardSpec) -> list[Finding]:
@@ -99,10 +97,8 @@ def _rates_elsewhere(training: pd.DataFrame, name: str, churned: np.ndarray) -> 
 
 def _auc(score: np.ndarray, churned: np.ndarray) -> float:
     """Return the AUC in the better direction; 0.5 where there are too few rows of a class."""
-    positive = int(churned.sum())
-    negative = len(churned) - positive
-    if min(positive, negative) < _ROWS_NEEDED:
+    positive = churned == 1
+    if min(positive.sum(), len(churned) - positive.sum()) < CHURNERS_NEEDED:
         return 0.5
-    ranks = pd.Series(score).rank().to_numpy()
-    area = (ranks[churned == 1].sum() - positive * (positive + 1) / 2) / (positive * negative)
-    return float(max(area, 1 - area))
+    area = auc_of(score, positive)
+    return max(area, 1 - area)

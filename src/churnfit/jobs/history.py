@@ -1,0 +1,188 @@
+"""A card's history: its sources opened, checked, labelled and measured, for learning and for looking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import pandas as pd
+
+from churnfit.errors import DataError
+from churnfit.evaluation.profile import profile_page
+from churnfit.files import by_ending, refuse_existing, write_text
+from churnfit.history.checks import Finding, check_sources, require_clean
+from churnfit.history.cohort import landmark_grid, newest_fact
+from churnfit.history.labels import labels, ledger
+from churnfit.history.leaks.sentinel import leaks
+from churnfit.history.snapshot import Engine, snapshot, snapshot_hash
+from churnfit.history.sources import open_sources
+from churnfit.jobs.workspace import Workspace
+from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["Say", "TrainingSet", "check", "label_ledger", "now", "opened_history", "training_set", "write_profile"]
+
+Say: TypeAlias = Callable[[str], None]
+"""Told the name of each step as it begins."""
+
+_WITHIN_THE_DAY = pd.Timedelta(hours=12)  # scores are of midnight, calls of the day that follows
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSet:
+    """Matured snapshot rows with their labels, and the ledger of all rows.
+
+    `rows`: the snapshot's columns, ``started_at`` and ``churned`` (0/1). `ledger`: one row per cohort.
+    `answers`: the label of every row.
+    """
+
+    rows: pd.DataFrame
+    ledger: pd.DataFrame
+    answers: pd.DataFrame
+    sha256: str
+
+    @property
+    def maturing(self) -> pd.DataFrame:
+        """account_id and matures_on of the rows whose label is not known yet."""
+        return self.answers.loc[self.answers["status"] == "immature", ["account_id", "matures_on"]]
+
+
+@contextmanager
+def opened_history(workspace: Workspace, spec: ScorecardSpec) -> Iterator[DuckDBPyConnection]:
+    """Yield the spec's sources, with the workspace's own calls to action among the interventions.
+
+    Whoever was on a CSM's list may have been called, so such accounts stand for nobody who was not.
+    """
+    with open_sources(spec, workspace.root) as con:
+        calls = workspace.calls()
+        if calls:
+            given = pd.DataFrame(calls, columns=["account_id", "at", "playbook"])
+            given["at"] = pd.to_datetime(given["at"], utc=True) + _WITHIN_THE_DAY
+            con.register("own_calls", given.astype({"account_id": "str", "playbook": "str"}))
+            con.execute("INSERT INTO interventions BY NAME SELECT * FROM own_calls").fetchall()
+            con.unregister("own_calls")
+        yield con
+
+
+def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Finding]:
+    """Return every finding in the card's sources, errors first.
+
+    Leaks are looked for once the tables keep their contracts, in the rows that would train.
+    """
+    spec = workspace.spec(card)
+    with opened_history(workspace, spec) as con:
+        findings = check_sources(con, spec, observed_to=max(as_of, now()))
+        if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
+            observed_to = _observed_to(con, spec, as_of)
+            found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+            findings += leaks(
+                con, spec, _training_rows(con, spec, found, workspace.engine(spec)), observed_to=observed_to
+            )
+    return sorted(findings, key=lambda finding: (finding.severity, finding.code, finding.where))
+
+
+def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Timestamp) -> None:
+    """Write what the measures look like, cohort by cohort, to `path`, one HTML page.
+
+    Raises
+    ------
+    UsageError
+        CF703 when `path` does not end in .html, CF506 when it is there already.
+    DataError
+        The first error of `check`; CF110 when no account has been in the stage.
+    """
+    by_ending(path, {".html": "html"})
+    refuse_existing(path)
+    spec = workspace.spec(card)
+    with opened_history(workspace, spec) as con:
+        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
+        grid = landmark_grid(con, spec)
+        observed_to = _observed_to(con, spec, as_of)
+        answers = labels(con, spec, grid, observed_to=observed_to)
+        # a look at a day that the sources do not know yet would show accounts falling silent
+        there = answers[(answers["status"] != "excluded") & (answers["as_of"] <= observed_to)]
+        measured = snapshot(con, spec, there[["account_id", "as_of"]], engine=workspace.engine(spec))
+    if measured.empty:
+        raise DataError(
+            "CF110",
+            where="the training cohort",
+            expected="accounts that were in the stage on a landmark day",
+            came=f"0 of {len(answers):,} rows",
+            fix="Wait, or correct cohort.landmark_days.",
+        )
+    rows = measured.merge(there[["account_id", "as_of", "cohort", "status", "churned"]], on=["account_id", "as_of"])
+    write_text(profile_page(rows, spec), path)
+
+
+def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the label of every training row, and the ledger per cohort."""
+    spec = workspace.spec(card)
+    with opened_history(workspace, spec) as con:
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
+    return found, ledger(found)
+
+
+def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say = lambda _: None) -> TrainingSet:
+    """Return the matured rows, measured and labelled.
+
+    Raises
+    ------
+    DataError
+        The first error of `check`; CF110 when no row has matured, with the date the first will.
+    """
+    spec = workspace.spec(card)
+    with opened_history(workspace, spec) as con:
+        say("Checking the tables")
+        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
+        say("Labelling the cohort")
+        observed_to = _observed_to(con, spec, as_of)
+        found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+        if not (found["status"] == "matured").any():
+            first = found.loc[found["status"] == "immature", "matures_on"].min()
+            when = f"the first matures on {first:%Y-%m-%d}" if pd.notna(first) else "none is maturing"
+            raise DataError(
+                "CF110",
+                where="the training cohort",
+                expected="rows whose horizon is over",
+                came=f"0 matured of {len(found):,} rows; {when}",
+                fix="Wait, or shorten cohort.horizon_days.",
+            )
+        say("Measuring what was known on each date")
+        rows = _training_rows(con, spec, found, workspace.engine(spec, say))
+        say("Looking for leaks")
+        require_clean(leaks(con, spec, rows, observed_to=observed_to))
+    return TrainingSet(
+        rows=rows,
+        ledger=ledger(found),
+        answers=found,
+        sha256=snapshot_hash(rows),
+    )
+
+
+def _training_rows(con: DuckDBPyConnection, spec: ScorecardSpec, found: pd.DataFrame, engine: Engine) -> pd.DataFrame:
+    """Return the matured rows of the labels `found`, measured; with ``churned``, ``weight`` and ``started_at``."""
+    answers = found.loc[found["status"] == "matured", ["account_id", "as_of", "churned", "weight"]]
+    measured = snapshot(con, spec, answers[["account_id", "as_of"]], engine=engine)
+    rows = measured.merge(answers, on=["account_id", "as_of"], validate="1:1")
+    rows["churned"] = rows["churned"].astype("int64")
+    began = rows["as_of"] - pd.to_timedelta(rows["stage_day"], unit="D")
+    rows["started_at"] = began.groupby(rows["account_id"]).transform("min")  # one moment per account, panels included
+    return rows
+
+
+def now() -> pd.Timestamp:
+    """Return the present moment: dates after it are faults, dates after a past as_of are only not looked at."""
+    return pd.Timestamp.now(tz="UTC")
+
+
+def _observed_to(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.Timestamp:
+    """Return the moment up to which the sources know everything: the spec's last day or else the newest fact's."""
+    if spec.cohort.observed_to is not None:
+        return min(as_of, pd.Timestamp(spec.cohort.observed_to, tz="UTC") + pd.Timedelta(days=1))
+    newest = newest_fact(con, spec)
+    return as_of if newest is None else min(as_of, newest)
