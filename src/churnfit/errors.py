@@ -15,7 +15,7 @@ The number is the process's exit code. `CODES` explains each code; ``churnfit ex
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
 __all__ = [
@@ -47,13 +47,19 @@ class ChurnfitError(Exception):
         What the contract says, and what was found: a count and at most five examples.
     fix : str
         What the reader should do next.
+    also : sequence of ChurnfitError
+        Further faults that were found with it, each as grave.
     """
 
     exit_code = 70
 
-    def __init__(self, code: str, *, where: str, expected: str, came: str, fix: str) -> None:
+    def __init__(
+        self, code: str, *, where: str, expected: str, came: str, fix: str, also: Sequence[ChurnfitError] = ()
+    ) -> None:
         self.code, self.where, self.expected, self.came, self.fix = code, where, expected, came, fix
-        super().__init__(f"{code} {where}: expected {expected}; came {came}. {fix} Nothing was written.")
+        self.also = tuple(also)
+        more = f" And {len(also)} more; `churnfit check` lists all." if also else ""
+        super().__init__(f"{code} {where}: expected {expected}; came {came}. {fix}{more} Nothing was written.")
 
     def as_dict(self) -> dict[str, str]:
         """Return the four parts and the code, for ``--json``."""

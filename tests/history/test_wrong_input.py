@@ -129,6 +129,16 @@ def test_sources_are_queried_renamed_and_unioned_then_locked(tmp_path: Path) -> 
     assert events["recorded_at"].tolist() == [at(1), at(2)]
 
 
+def test_structural_faults_are_said_at_once(tmp_path: Path) -> None:
+    """A file that is not there, two columns that are missing and a wrong type: three faults, none twice."""
+    texts = {"accounts": "account,began\nA,2024-01-01\n", "events": "account_id,occurred_at,kind\nA,soon,login\n"}
+    sources = {"interventions": {"path": "nowhere.csv"}}
+    with pytest.raises(DataError, match=r"CF401 .* And 2 more; `churnfit check` lists all") as fault:
+        open_csv(tmp_path, texts, sources)
+    assert [each.code for each in (fault.value, *fault.value.also)] == ["CF401", "CF217", "CF212"]
+    assert fault.value.also[0].expected == "a column 'account_id' and a column 'started_at'"
+
+
 def findings_of(root: Path, accounts: pd.DataFrame, events: pd.DataFrame, **spec: Any) -> list[Finding]:
     """Return what the checks find on day 100."""
     measures = spec.pop("measures", LOGINS)

@@ -87,13 +87,15 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, titl
 def print_error(fault: ChurnfitError, *, as_json: bool) -> None:
     """Print a fault's four parts: on stderr in lines, or as the JSON document."""
     if as_json:
-        print_document(error=fault.as_dict())
+        print_document(error=fault.as_dict(), also=[each.as_dict() for each in fault.also])
         return
+    more = [f"  And {len(fault.also)} more; `churnfit check` lists all."] if fault.also else []
     lines = [
         f"error[{fault.code}] {shown(fault.where)}",
         f"  expected  {shown(fault.expected)}",
         f"  came      {shown(fault.came)}",
         f"  do        {shown(fault.fix)}",
+        *more,
         f"  Nothing was written. More: churnfit explain-code {fault.code}",
     ]
     print("\n".join(lines), file=sys.stderr)  # noqa: T201

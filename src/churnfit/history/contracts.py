@@ -94,7 +94,7 @@ def origin_columns(origin: Origin, contract: TableContract, types: dict[str, str
                     came=f"'{renamed}'",
                     fix=f"Rename it; {nearest(renamed, names)}.",
                 )
-    found = {}
+    found, absent = {}, []
     for column in contract.columns:
         declared = origin.source.columns.get(column.name)
         name = actual.get((declared or column.name).lower())
@@ -102,16 +102,18 @@ def origin_columns(origin: Origin, contract: TableContract, types: dict[str, str
         if name is not None:
             found[column.name] = name
         elif (declared or column.required) and not given:
-            raise _missing(origin, declared or column.name, list(types))
+            absent.append(declared or column.name)
+    if absent:
+        raise _missing(origin, absent, list(types))
     return found
 
 
-def _missing(origin: Origin, name: str, present: list[str]) -> DataError:
+def _missing(origin: Origin, names: list[str], present: list[str]) -> DataError:
     return DataError(
         "CF217",
         where=origin.where,
-        expected=f"a column '{name}'",
-        came=f"{len(present)} columns without it; {nearest(name, present)}",
+        expected="a column " + " and a column ".join(f"'{name}'" for name in names),
+        came=f"{len(present)} columns without; " + "; ".join(nearest(name, present) for name in names[:5]),
         fix="Add it to the source, or say its name under `columns`.",
     )
 
@@ -126,7 +128,7 @@ def _extras(
     for shown, declared in origin.source.columns.items():
         if shown not in {column.name for column in contract.columns}:
             if declared.lower() not in actual:
-                raise _missing(origin, declared, list(types))
+                raise _missing(origin, [declared], list(types))
             extras.append((shown, actual[declared.lower()]))
             taken |= {shown.lower(), declared.lower()}
     return extras + [(name, name) for name in types if name.lower() not in taken]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from churnfit.errors import DataError, SpecError
+from churnfit.errors import ChurnfitError, DataError, SpecError
 from churnfit.history.contracts import SQL_TYPES, Origin, contract_select
 from churnfit.history.files import open_file
 from churnfit.history.sql import any_of, column_types, identifier, literal
@@ -52,7 +52,7 @@ def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyCon
     Raises
     ------
     DataError
-        A structural fault, at once: CF401, CF402, CF110, CF217, CF308, CF212.
+        The first structural fault, with all others in ``also``: CF401, CF402, CF110, CF217, CF308, CF212.
     SpecError
         CF505 when ``sql`` is not one SELECT, CF504 when it names a table that is not in ``[sources.files]``.
     """
@@ -63,9 +63,12 @@ def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyCon
         con.execute("SET TimeZone='UTC'").fetchall()
         for schema in ("files", "texts"):
             con.execute(f"CREATE SCHEMA {schema}").fetchall()
-        origins = _open_files(con, spec, root)
+        faults: list[ChurnfitError] = []
+        origins = _open_files(con, spec, root, faults)
         for table, contract in _tables(spec).items():
-            _create(con, table, contract, origins=origins.get(table, []), spec=spec)
+            with _noted(faults):
+                _create(con, table, contract, origins=origins.get(table, []), spec=spec)
+        _raise_all(faults)
         if spec.cohort.churn_kinds:
             _churned_by_events(con, spec.cohort.churn_kinds)
         yield con
@@ -85,24 +88,46 @@ def _declared(spec: ScorecardSpec) -> dict[str, list[Source]]:
     return {"events": sources.events} | {table: [source] for table, source in single.items() if source is not None}
 
 
-def _open_files(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, root: Path) -> dict[str, list[Origin]]:
-    """Open every file, lock DuckDB, and return the origins of each table."""
+@contextmanager
+def _noted(faults: list[ChurnfitError]) -> Iterator[None]:
+    """Add a structural fault to `faults` instead of stopping at it, so that all are said at once."""
+    try:
+        yield
+    except (DataError, SpecError) as fault:
+        faults.append(fault)
+
+
+def _raise_all(faults: list[ChurnfitError]) -> None:
+    if faults:
+        first, *others = faults
+        parts = {part: getattr(first, part) for part in ("code", "where", "expected", "came", "fix")}
+        raise type(first)(**parts, also=others) from first
+
+
+def _open_files(
+    con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, root: Path, faults: list[ChurnfitError]
+) -> dict[str, list[Origin]]:
+    """Open every file, lock DuckDB, and return the origins of each table; what cannot be opened joins `faults`."""
     allowed: list[str] = []
     for name, path in spec.sources.files.items():
-        allowed += open_file(con, path, root=root, name=name, text=_TEXT_COLUMNS).paths
+        with _noted(faults):
+            allowed += open_file(con, path, root=root, name=name, text=_TEXT_COLUMNS).paths
     origins: dict[str, list[Origin]] = {}
+    unopened = bool(faults)  # a SELECT over a file that is not there would only say the same again
     for table, sources in _declared(spec).items():
         for position, source in enumerate(sources):
             where = f"sources.{table}" + (f"[{position}]" if table == "events" else "")
-            if source.path is not None:
-                names = {source.columns[name].lower() for name in _TEXT_COLUMNS if name in source.columns}
-                opened = open_file(con, source.path, root=root, name=where, text=_TEXT_COLUMNS | names)
-                allowed += opened.paths
-                origin = Origin(relation=opened.relation, source=source, where=f"{where} ({source.path})")
-            else:
-                query = _one_select(str(source.sql), where, list(spec.sources.files))
-                origin = Origin(relation=f"({query})", source=source, where=f"{where} (sql)")
-            origins.setdefault(table, []).append(origin)
+            with _noted(faults):
+                if source.path is not None:
+                    names = {source.columns[name].lower() for name in _TEXT_COLUMNS if name in source.columns}
+                    opened = open_file(con, source.path, root=root, name=where, text=_TEXT_COLUMNS | names)
+                    allowed += opened.paths
+                    origin = Origin(relation=opened.relation, source=source, where=f"{where} ({source.path})")
+                    origins.setdefault(table, []).append(origin)
+                elif not unopened:
+                    query = _one_select(str(source.sql), where, list(spec.sources.files))
+                    origin = Origin(relation=f"({query})", source=source, where=f"{where} (sql)")
+                    origins.setdefault(table, []).append(origin)
     con.execute(f"SET allowed_paths=[{', '.join(literal(path) for path in sorted(set(allowed)))}]").fetchall()
     con.execute("SET enable_external_access=false").fetchall()
     con.execute("SET lock_configuration=true").fetchall()

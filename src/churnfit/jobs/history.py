@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pandas as pd
 
-from churnfit.errors import DataError
+from churnfit.errors import DataError, SpecError
 from churnfit.evaluation.profile import profile_page
 from churnfit.files import by_ending, refuse_existing, write_text
 from churnfit.history.checks import Finding, check_sources, require_clean
@@ -72,17 +72,20 @@ def opened_history(workspace: Workspace, spec: ScorecardSpec) -> Iterator[DuckDB
 def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Finding]:
     """Return every finding in the card's sources, errors first.
 
-    Leaks are looked for once the tables keep their contracts, in the rows that would train.
+    What keeps the sources from being opened comes alone: nothing more can be seen. Leaks are looked for once the tables
+    keep their contracts, in the rows that would train.
     """
     spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
-        findings = check_sources(con, spec, observed_to=max(as_of, now()))
-        if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
-            observed_to = _observed_to(con, spec, as_of)
-            found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
-            findings += leaks(
-                con, spec, _training_rows(con, spec, found, workspace.engine(spec)), observed_to=observed_to
-            )
+    try:
+        with opened_history(workspace, spec) as con:
+            findings = check_sources(con, spec, observed_to=max(as_of, now()))
+            if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
+                observed_to = _observed_to(con, spec, as_of)
+                found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+                rows = _training_rows(con, spec, found, workspace.engine(spec))
+                findings += leaks(con, spec, rows, observed_to=observed_to)
+    except (DataError, SpecError) as fault:
+        findings = [Finding(severity="error", **each.as_dict()) for each in (fault, *fault.also)]
     return sorted(findings, key=lambda finding: (finding.severity, finding.code, finding.where))
 
 
