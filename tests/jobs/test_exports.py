@@ -18,7 +18,9 @@ from tests.small_card import spec_of
 
 from churnfit.cta.rules import decide
 from churnfit.errors import UsageError
-from churnfit.jobs.exports import export, queue_frame, spreadsheet_safe
+from churnfit.jobs.exports import export, export_labels, queue_frame, spreadsheet_safe
+from churnfit.jobs.history import label_ledger
+from churnfit.jobs.starting import DEMO_DAY
 from churnfit.jobs.workspace import Workspace, find_workspace
 
 Cli = Callable[..., Ended]
@@ -111,3 +113,20 @@ def test_the_newest_scores_are_exported(demo_workspace: Workspace, tmp_path: Pat
     table = pd.read_csv(tmp_path / "deep" / "scores.csv")
     assert len(table) == rows > 0
     assert table["health"].between(0, 100).all()
+
+
+def test_labels_are_written_row_by_row_or_as_a_ledger(demo_workspace: Workspace, tmp_path: Path) -> None:
+    """The table has every row with its reason, the Markdown counts them; a file that is there stays as it is."""
+    export_labels(demo_workspace, "onboarding", tmp_path / "labels.csv", as_of=DEMO_DAY)
+    rows = pd.read_csv(tmp_path / "labels.csv")
+    found, per_cohort = label_ledger(demo_workspace, "onboarding", as_of=DEMO_DAY)
+    assert rows["status"].tolist() == found["status"].tolist()
+    assert rows["reason"].notna().equals(rows["status"] != "matured")
+    export_labels(demo_workspace, "onboarding", tmp_path / "labels.md", as_of=DEMO_DAY)
+    text = (tmp_path / "labels.md").read_text(encoding="utf-8")
+    assert text.count("\n| 20") == len(per_cohort)
+    assert f"| matured | its horizon is over | {(found['status'] == 'matured').sum():,} |" in text
+    with pytest.raises(UsageError, match="CF506"):
+        export_labels(demo_workspace, "onboarding", tmp_path / "labels.md", as_of=DEMO_DAY)
+    with pytest.raises(UsageError, match="CF703"):
+        export_labels(demo_workspace, "onboarding", tmp_path / "labels.pdf", as_of=DEMO_DAY)

@@ -44,12 +44,23 @@ def check(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False, 
     raise typer.Exit(1 if any(finding.severity == "error" for finding in findings) else 0)
 
 
+LabelsFile = Annotated[
+    Path | None,
+    typer.Option("--output", help="Write every row's label and why (.csv, .jsonl, .parquet), or the ledger (.md)."),
+]
+
+
 @app.command()
-def labels(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def labels(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False, output: LabelsFile = None) -> None:
     """Print the label ledger: per cohort what is matured, maturing (until when), treated, excluded."""
+    from churnfit.jobs.exports import export_labels
     from churnfit.jobs.history import label_ledger
 
     workspace, name = opened(card)
+    if output is not None:
+        export_labels(workspace, name, output, as_of=day(as_of))
+        print_lines(f"Wrote {output}")
+        return
     _, table = label_ledger(workspace, name, as_of=day(as_of))
     _print_frame(table, key="cohorts", as_json=as_json, title=f"{name}: labels per cohort")
 

@@ -181,16 +181,6 @@ class Store:
         with self._transaction() as connection:
             return [_as_cta(row) for row in connection.execute(query).mappings()]
 
-    def calls(self) -> list[tuple[str, date, str]]:
-        """Return (account_id, day, playbook) of every CTA ever opened, whatever the card, oldest first.
-
-        An account on a CSM's list is one that somebody may have called: it stands for no untreated account.
-        """
-        query = sa.select(_CTAS.c.account_id, _CTAS.c.opened_on, _CTAS.c.playbook)
-        with self._transaction() as connection:
-            rows = connection.execute(query.order_by(_CTAS.c.opened_on, _CTAS.c.account_id, _CTAS.c.playbook)).all()
-        return [(row.account_id, row.opened_on, row.playbook) for row in rows]
-
     def _runs(self, condition: sa.ColumnElement[bool]) -> list[RunRow]:
         query = sa.select(_RUNS).where(condition).order_by(_RUNS.c.sequence)
         with self._transaction() as connection:

@@ -1,4 +1,4 @@
-"""export: the queue or a run's scores as a file for people or other systems.
+"""export: the queue, a run's scores or the labels as a file for people or other systems.
 
 CSV cells that a spreadsheet would run as a formula are neutralised with a leading apostrophe.
 """
@@ -6,6 +6,7 @@ CSV cells that a spreadsheet would run as a formula are neutralised with a leadi
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,11 +16,14 @@ import pandas as pd
 
 from churnfit.cta.rules import Cta
 from churnfit.errors import UsageError
+from churnfit.evaluation.prose import Section, as_markdown, number, percent
 from churnfit.files import by_ending, read_parquet, refuse_existing, write_parquet, write_text
+from churnfit.history.labels import ledger
+from churnfit.jobs.history import label_ledger
 from churnfit.jobs.scoring import queue
 from churnfit.jobs.workspace import Workspace
 
-__all__ = ["export", "queue_frame", "spreadsheet_safe"]
+__all__ = ["export", "export_labels", "queue_frame", "spreadsheet_safe"]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 Table = Literal["queue", "scores"]
@@ -64,9 +68,60 @@ def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace
     if not replace:
         refuse_existing(path)
     frame = queue_frame(workspace, card) if table == "queue" else _scores(workspace, card)
-    writers = {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": write_parquet}
-    by_ending(path, writers)(frame, path)
+    by_ending(path, _writers())(frame, path)
     return len(frame)
+
+
+def export_labels(workspace: Workspace, card: str, path: Path, *, as_of: pd.Timestamp) -> None:
+    """Write the label of every training row and why it is what it is (.csv, .jsonl, .parquet), or the ledger (.md).
+
+    Raises
+    ------
+    UsageError
+        CF703 for another ending, CF506 when the file is there already.
+    """
+    write = by_ending(path, {**_writers(), ".md": _write_ledger})
+    refuse_existing(path)
+    write(label_ledger(workspace, card, as_of=as_of)[0], path)
+
+
+def _write_ledger(rows: pd.DataFrame, path: Path) -> None:
+    write_text(as_markdown("Labels", [_per_cohort(ledger(rows)), _why(rows)]), path)
+
+
+def _per_cohort(cohorts: pd.DataFrame) -> Section:
+    shares = ("base_rate", "base_rate_low", "base_rate_high")
+    return Section(
+        title="Per cohort",
+        sentences=("Only matured rows train. Without a holdout, what the called ones hide lies between low and high.",),
+        header=tuple(str(column).replace("_", " ") for column in cohorts.columns),
+        rows=tuple(
+            tuple("" if pd.isna(value) else _cell(value, share=name in shares) for name, value in row.items())
+            for row in cohorts.to_dict("records")
+        ),
+    )
+
+
+def _cell(value: object, *, share: bool) -> str:
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, float):
+        return percent(value) if share else number(value, 0)
+    return str(value)
+
+
+def _why(rows: pd.DataFrame) -> Section:
+    reasons = rows["reason"].str.replace(r" ?\(?\d{4}-\d{2}-\d{2}\)?", " …", regex=True).fillna("its horizon is over")
+    counted = rows.assign(why=reasons).groupby(["status", "why"], sort=True, as_index=False).size()
+    return Section(
+        title="Why",
+        header=("status", "why", "rows"),
+        rows=tuple((row["status"], row["why"], f"{row['size']:,}") for row in counted.to_dict("records")),
+    )
+
+
+def _writers() -> dict[str, Callable[[pd.DataFrame, Path], None]]:
+    return {".csv": _write_csv, ".jsonl": _write_jsonl, ".parquet": write_parquet}
 
 
 def _scores(workspace: Workspace, card: str) -> pd.DataFrame:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -25,12 +24,10 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Say", "TrainingSet", "check", "label_ledger", "now", "opened_history", "training_set", "write_profile"]
+__all__ = ["Say", "TrainingSet", "check", "label_ledger", "now", "training_set", "write_profile"]
 
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
-
-_WITHIN_THE_DAY = pd.Timedelta(hours=12)  # scores are of midnight, calls of the day that follows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,23 +49,6 @@ class TrainingSet:
         return self.answers.loc[self.answers["status"] == "immature", ["account_id", "matures_on"]]
 
 
-@contextmanager
-def opened_history(workspace: Workspace, spec: ScorecardSpec) -> Iterator[DuckDBPyConnection]:
-    """Yield the spec's sources, with the workspace's own calls to action among the interventions.
-
-    Whoever was on a CSM's list may have been called, so such accounts stand for nobody who was not.
-    """
-    with open_sources(spec, workspace.root) as con:
-        calls = workspace.calls()
-        if calls:
-            given = pd.DataFrame(calls, columns=["account_id", "at", "playbook"])
-            given["at"] = pd.to_datetime(given["at"], utc=True) + _WITHIN_THE_DAY
-            con.register("own_calls", given.astype({"account_id": "str", "playbook": "str"}))
-            con.execute("INSERT INTO interventions BY NAME SELECT * FROM own_calls").fetchall()
-            con.unregister("own_calls")
-        yield con
-
-
 def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Finding]:
     """Return every finding in the card's sources, errors first.
 
@@ -77,7 +57,7 @@ def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Findi
     """
     spec = workspace.spec(card)
     try:
-        with opened_history(workspace, spec) as con:
+        with open_sources(spec, workspace.root) as con:
             findings = check_sources(con, spec, observed_to=max(as_of, now()))
             if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
                 observed_to = _observed_to(con, spec, as_of)
@@ -102,7 +82,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
     by_ending(path, {".html": "html"})
     refuse_existing(path)
     spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
+    with open_sources(spec, workspace.root) as con:
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         grid = landmark_grid(con, spec)
         observed_to = _observed_to(con, spec, as_of)
@@ -125,7 +105,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
 def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the label of every training row, and the ledger per cohort."""
     spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
+    with open_sources(spec, workspace.root) as con:
         found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
     return found, ledger(found)
 
@@ -139,7 +119,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         The first error of `check`; CF110 when no row has matured, with the date the first will.
     """
     spec = workspace.spec(card)
-    with opened_history(workspace, spec) as con:
+    with open_sources(spec, workspace.root) as con:
         say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")

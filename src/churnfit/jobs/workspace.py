@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -94,16 +93,6 @@ class Workspace:
     def store(self) -> Store:
         """Return the workspace's runs and CTAs."""
         return Store(self.database)
-
-    def calls(self) -> list[tuple[str, date, str]]:
-        """Return (account_id, day, playbook) of every call to action asked for here; none before the first run."""
-        if self.database.startswith("sqlite:///") and not Path(self.database.removeprefix("sqlite:///")).exists():
-            return []  # to ask is not to make a database
-        store = self.store()
-        try:
-            return store.calls()
-        finally:
-            store.close()
 
     def engine(self, spec: ScorecardSpec, say: Callable[[str], None] = lambda _: None) -> Engine:
         """Return what takes the readings of a card of this workspace; `say` is told when day tables are written."""
