@@ -12,7 +12,7 @@ from churnfit.errors import DataError
 from churnfit.history.days import kernels
 from churnfit.history.days.names import Names, texts_of
 from churnfit.history.days.plan import CELLS, MARKED, SUMS, Marked, Matching, Plan
-from churnfit.history.readings import LARGEST_VALUE, MILLIONTHS
+from churnfit.history.readings import LARGEST_VALUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -97,10 +97,11 @@ class Builder:
             "sums": plan.selections_of(*SUMS),
             **{f"marks_{each}": plan.selections_of(each) for each in MARKED},
         }
-        self._used = {"account", "kind", "when"}
-        self._used |= {"value", "occurred", "recorded"} if self._numbers["sums"] else set()
-        self._used |= {name for name, named in (("feature", plan.features), ("user", plan.users)) if named}
-        self._used |= {f"{each[:-1]}_item" for each in MARKED[:2] if self._numbers[f"marks_{each}"]}
+        used = {"account", "kind", "when"}
+        used |= {"value", "occurred", "recorded"} if self._numbers["sums"] else set()
+        used |= {name for name, named in (("feature", plan.features), ("user", plan.users)) if named}
+        used |= {f"{each[:-1]}_item" for each in MARKED[:2] if self._numbers[f"marks_{each}"]}
+        self._sorted = {name: np.zeros(len(self._when), dtype=_BLOCK.get(name, np.int64)) for name in sorted(used)}
         self._matching = {table: plan.matching(numbers) for table, numbers in self._numbers.items()}
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
@@ -203,9 +204,10 @@ class Builder:
         newest = kernels.known_when(block["occurred"], block["recorded"], account, when, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
         kernels.by_account(account, self._names["accounts"].count, order)
-        block = {name: values[order] for name, values in (block | {"when": when}).items() if name in self._used}
-        for name in ("feature", "user"):
-            block.setdefault(name, self._block[name][:n])  # all 0: no selection asks
+        for name, values in self._sorted.items():
+            # clip: with an `out`, any other mode copies once more
+            np.take(when if name == "when" else block[name], order, out=values[:n], mode="clip")
+        block |= {name: values[:n] for name, values in self._sorted.items()}  # the rest is all 0: no selection asks
         filters = (block["kind"], block["feature"], block["user"], block["when"])
         if self._numbers["cells"]:
             self._cells((block["account"], *filters))
@@ -231,7 +233,7 @@ class Builder:
         numbers = self._numbers["sums"]
         keeps_last = np.isin(numbers, self._plan.selections_of("last"))
         value = block["value"]
-        given = (*events, _millionths(value), value, block["occurred"], block["recorded"])
+        given = (*events, value, block["occurred"], block["recorded"])
         whole, last = np.zeros((len(numbers), 6), dtype=np.int64), np.zeros(len(numbers))
         begin, end = 0, len(value)
         while begin < end:
@@ -284,8 +286,10 @@ def _longer(values: NDArray[Any], length: int, fill: Any) -> NDArray[Any]:
     """Return `values` with room for at least `length` entries, twice as many as before."""
     if length <= len(values):
         return values
-    longer = np.full((max(length, 2 * len(values)), *values.shape[1:]), fill, dtype=values.dtype)
+    longer = np.zeros((max(length, 2 * len(values)), *values.shape[1:]), dtype=values.dtype)
     longer[: len(values)] = values
+    if fill:
+        longer[len(values) :] = fill
     return longer
 
 
@@ -308,7 +312,3 @@ def _values(column: pa.Array, wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
     if np.any(wanted & (np.abs(values) >= LARGEST_VALUE)):
         raise too_large("their sums below it")
     return values
-
-
-def _millionths(value: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.floor(np.nan_to_num(value) * float(MILLIONTHS) + 0.5).astype(np.int64)
