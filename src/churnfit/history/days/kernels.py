@@ -39,8 +39,7 @@ def known_when(occurred, recorded, account, when, first_known):  # type: ignore[
         day = occurred[event] // _DAY
         known = max(day, recorded[event] // _DAY)
         when[event] = day << 32 | (known - day)
-        if known < first_known[account[event]]:
-            first_known[account[event]] = known
+        first_known[account[event]] = min(first_known[account[event]], known)
         newest = max(newest, known)
     return newest
 

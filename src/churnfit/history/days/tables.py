@@ -114,7 +114,9 @@ class PartWriter:
     def _put(self, table: str, rows: Rows) -> None:
         import pyarrow as pa
 
-        content = pa.table({name: pa.array(rows[name].astype(kind, copy=False)) for name, kind in COLUMNS[table].items()})
+        content = pa.table(
+            {name: pa.array(rows[name].astype(kind, copy=False)) for name, kind in COLUMNS[table].items()}
+        )
         if table not in self._writers:
             self._writers[table] = _writer(self._aside(table), content.schema)
         self._writers[table].write_table(content, row_group_size=len(content))
