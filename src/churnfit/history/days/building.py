@@ -38,7 +38,7 @@ COLUMNS: dict[str, dict[str, Any]] = {
         "values": np.int32,
         "total": np.int64,
         "occurred_at": np.int64,
-        "recorded_at": np.int64,
+        "delay": np.int64,
         "value": np.float64,
     },
     **{f"marks_{marked}": _MARK for marked in MARKED},
@@ -126,10 +126,11 @@ class Builder:
         for field, column, known in (("feature", "feature", self._features), ("user", "user_id", self._users)):
             if column in columns:
                 filled |= self._items(columns[column], field, known, account=account, kind=kind, wanted=wanted)
-        size = int(wanted.sum())
+        chosen = np.flatnonzero(wanted)
+        end = self._events + len(chosen)
         for name, values in filled.items():
-            np.compress(wanted, values, out=self._block[name][self._events : self._events + size])
-        self._events += size
+            np.take(values, chosen, out=self._block[name][self._events : end], mode="clip")  # other modes copy twice
+        self._events = end
         if self._events >= BLOCK_EVENTS:
             self._empty_block()
 
@@ -204,18 +205,29 @@ class Builder:
         newest = kernels.known_when(block["occurred"], block["recorded"], account, when, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
         kernels.by_account(account, self._names["accounts"].count, order)
-        for name, values in self._sorted.items():
-            # clip: with an `out`, any other mode copies once more
-            np.take(when if name == "when" else block[name], order, out=values[:n], mode="clip")
-        block |= {name: values[:n] for name, values in self._sorted.items()}  # the rest is all 0: no selection asks
-        filters = (block["kind"], block["feature"], block["user"], block["when"])
-        if self._numbers["cells"]:
-            self._cells((block["account"], *filters))
         if self._numbers["sums"]:
-            self._sums((block["account"], *filters), block)
+            valued = order[~np.isnan(block["value"])[order]]
+            names = ("account", "kind", "feature", "user", "when", "value", "occurred", "recorded")
+            self._sums(self._by_account(block | {"when": when}, valued, names))
+        by_account = self._by_account(block | {"when": when}, order, ("account", "kind", "feature", "user", "when"))
+        if self._numbers["cells"]:
+            self._cells(by_account)
         for marked, item in (("users", "user_item"), ("features", "feature_item"), ("days", "account")):
             if self._numbers[f"marks_{marked}"]:
-                self._marks(filters, f"marks_{marked}", block[item])
+                events = self._by_account(block, order, (item,))
+                self._marks(by_account[1:], f"marks_{marked}", *events)
+
+    def _by_account(self, block: Rows, order: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[Any], ...]:
+        """Return these columns of the block's events in this order, until it is called again.
+
+        Columns that no selection asks for are all 0.
+        """
+        return tuple(
+            np.take(block[name], order, out=self._sorted[name][: len(order)], mode="clip")
+            if name in self._sorted
+            else self._block[name][: len(order)]
+            for name in names
+        )
 
     def _cells(self, events: tuple[NDArray[Any], ...]) -> None:
         out, matching = self._out["cells"], _arrays(self._matching["cells"])
@@ -228,22 +240,21 @@ class Builder:
         account, when, count = open_[selection].T
         self._send("cells", dict(zip(out, (selection, account, when >> 32, when & _LOW, count), strict=True)))
 
-    def _sums(self, events: tuple[NDArray[Any], ...], block: Rows) -> None:
+    def _sums(self, events: tuple[NDArray[Any], ...]) -> None:
         out, matching = self._out["sums"], _arrays(self._matching["sums"])
         numbers = self._numbers["sums"]
         keeps_last = np.isin(numbers, self._plan.selections_of("last"))
-        value = block["value"]
-        given = (*events, value, block["occurred"], block["recorded"])
         whole, last = np.zeros((len(numbers), 6), dtype=np.int64), np.zeros(len(numbers))
-        begin, end = 0, len(value)
+        begin, end = 0, len(events[0])
         while begin < end:
-            begin, rows, fits = kernels.sums(begin, given, (*matching, keeps_last), (whole, last), tuple(out.values()))
+            begin, rows, fits = kernels.sums(begin, events, (*matching, keeps_last), (whole, last), tuple(out.values()))
             if not fits:
                 raise too_large("sums of an account's values in one day below it")
             self._send("sums", {name: values[:rows] for name, values in out.items()})
         selection = np.flatnonzero(whole[:, 2])
-        account, when, *rest = whole[selection].T
-        rows = (selection, account, when >> 32, when & _LOW, *rest, last[selection])
+        account, when, values, total, occurred, recorded = whole[selection].T
+        moments = (occurred, recorded - occurred, last[selection])
+        rows = (selection, account, when >> 32, when & _LOW, values, total, *moments)
         self._send("sums", dict(zip(out, rows, strict=True)))
 
     def _marks(self, events: tuple[NDArray[Any], ...], table: str, item: NDArray[np.int32]) -> None:

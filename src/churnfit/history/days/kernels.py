@@ -97,11 +97,9 @@ def sums(begin, events, matching, open_, out):  # type: ignore[no-untyped-def]
     account, kind, feature, user, when, value, occurred, recorded = events
     start, listed, takes_feature, takes_user, keeps_last = matching
     cell, last_value = open_
-    selection_, account_, day_, lag_, values_, total_, occurred_, recorded_, value_ = out
+    selection_, account_, day_, lag_, values_, total_, occurred_, delay_, value_ = out
     n = 0
     for event in range(begin, len(account)):
-        if np.isnan(value[event]):
-            continue
         first, last = start[kind[event]], start[kind[event] + 1]
         if n + last - first > len(account_):
             return event, n, True
@@ -114,7 +112,7 @@ def sums(begin, events, matching, open_, out):  # type: ignore[no-untyped-def]
                 if cell[s, 2]:
                     selection_[n], account_[n], day_[n], lag_[n] = s, cell[s, 0], cell[s, 1] >> 32, cell[s, 1] & _LOW
                     values_[n], total_[n] = cell[s, 2], cell[s, 3]
-                    occurred_[n], recorded_[n], value_[n] = cell[s, 4], cell[s, 5], last_value[s]
+                    occurred_[n], delay_[n], value_[n] = cell[s, 4], cell[s, 5] - cell[s, 4], last_value[s]
                     n += 1
                 cell[s, 0], cell[s, 1], cell[s, 2], cell[s, 3] = account[event], when[event], 0, 0
             total = cell[s, 3] + millionths
