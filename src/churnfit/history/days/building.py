@@ -261,7 +261,7 @@ class Builder:
         out, matching = self._out[table], _arrays(self._matching[table])
         items = self._names["accounts" if table == "marks_days" else table.removeprefix("marks_")].count
         open_ = self._open_marks.get(table, np.zeros((0, len(self._numbers[table]), 2), np.int64))
-        open_ = self._open_marks[table] = _longer(open_, items, 0)
+        open_ = self._open_marks[table] = _longer(open_, max(items, 1), 0)
         begin, end = 0, len(item)
         while begin < end:
             begin, rows = kernels.marks(begin, events, item, matching, open_, tuple(out.values()))

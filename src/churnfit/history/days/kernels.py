@@ -16,6 +16,7 @@ __all__ = ["by_account", "cells", "known_when", "marks", "sums", "taken"]
 
 _DAY = 86_400_000_000  # microseconds
 _MILLIONTHS = float(MILLIONTHS)
+_AHEAD = 64  # events whose memory is asked for at once
 _LOW = 0xFFFFFFFF
 
 
@@ -140,8 +141,13 @@ def marks(begin, events, item, matching, mark, out):  # type: ignore[no-untyped-
     kind, feature, user, when = events
     start, listed, takes_feature, takes_user = matching
     selection_, item_, block_, lag_, bits_ = out
-    n = 0
+    n, ahead = 0, begin
+    fetched = np.empty(_AHEAD, dtype=np.int64)
     for event in range(begin, len(kind)):
+        if event == ahead:  # marks lie anywhere in memory: asked for together, they come at once
+            ahead = min(event + _AHEAD, len(kind))
+            for later in range(event, ahead):
+                fetched[later - event] = mark[max(item[later], 0), 0, 0]
         i = item[event]
         first, last = start[kind[event]], start[kind[event] + 1]
         if i < 0 or first == last:
