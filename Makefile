@@ -32,6 +32,7 @@ benchmarks-smoke: .venv/installed-dev
 	$(BIN)/python benchmarks/start_up.py --repeats 1
 	$(BIN)/python benchmarks/oulad_intakes.py --trials 1
 	$(BIN)/python benchmarks/recovery.py --smoke
+	$(BIN)/python benchmarks/history.py --smoke
 	$(BIN)/python benchmarks/learners/run.py --smoke --cache build/learners
 
 # the built wheel, alone: its package data and its command, from a folder that is not the repository

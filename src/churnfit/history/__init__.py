@@ -7,7 +7,7 @@ The order of work, one module each:
 2. `checks`: every fault of the data at once, before anything is computed;
 3. `cohort`: the (account, as_of) grid to look at, for training or for scoring;
 4. `snapshot`: all measures on that grid, from what was known then (`measures` says what each one reads from events,
-   a few `readings`, and what is made of them; `events_sql` takes the readings);
+   a few `readings`, and what is made of them; `events_sql` takes the readings by a scan, `days` from day tables);
 5. `labels`: which rows of the grid may train, and whether they churned;
 6. `leaks`: measures that separate churners too well alone.
 
