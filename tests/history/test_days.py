@@ -137,6 +137,28 @@ def test_a_log_that_grew_is_read_from_where_it_grew(tmp_path: Path, monkeypatch:
         pd.testing.assert_series_equal(then, taken(tmp_path, day, spec=GLOB), check_exact=True)
 
 
+def test_many_increments_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nights leave small files; once there are very many, each table is one file again, of the same rows."""
+    expected, found = [], []
+    for night in range(3):
+        world(tmp_path, login(night, user_id=f"u{night % 2}"), name=f"events_{night}")
+        brought(tmp_path, GLOB)
+        expected.append(taken(tmp_path, 5, spec=GLOB))
+    monkeypatch.setattr(tables, "_MOST_PARTS", 0)
+    for file in (tmp_path / "days").iterdir():
+        file.unlink()
+    for night in range(3):
+        (tmp_path / f"events_{night}.parquet").rename(tmp_path / f"kept_{night}")
+    for night in range(3):
+        (tmp_path / f"kept_{night}").rename(tmp_path / f"events_{night}.parquet")
+        assert brought(tmp_path, GLOB) == ("grown" if night else "built")
+        found.append(taken(tmp_path, 5, spec=GLOB))
+        cells = list((tmp_path / "days").glob("cells-*.parquet"))
+        assert len(cells) == 1
+    for one, other in zip(expected, found, strict=True):
+        pd.testing.assert_series_equal(one, other, check_exact=True)
+
+
 @pytest.mark.parametrize("change", ["edit", "remove", "declare", "ask"])
 def test_anything_else_that_changed_builds_the_tables_anew(tmp_path: Path, change: str) -> None:
     """A file written again or gone, a source declared otherwise, other readings: nothing of the old tables is used."""

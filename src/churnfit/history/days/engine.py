@@ -100,7 +100,10 @@ class DayTables:
         self.say(_SAID[came])
         manifest = self._built(con, plan, log, before if came == "grown" else None, new)
         write_manifest(self.folder, manifest)
-        return came, manifest
+        fewer = together(self.folder, manifest)
+        if fewer is not manifest:
+            write_manifest(self.folder, fewer)
+        return came, fewer
 
     def _built(
         self,
@@ -125,11 +128,10 @@ class DayTables:
             parts = (before.parts if before else ()) + writer.close()
         finally:
             writer.discard()
-        manifest = Manifest(
+        return Manifest(
             plan=plan.sha256(),
             sources=log.declared,
             files=log.files,
             built_to=max(builder.built_to, before.built_to if before else 0),
             parts=parts,
         )
-        return together(self.folder, manifest)
