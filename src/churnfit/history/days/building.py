@@ -11,44 +11,20 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError
 from churnfit.history.days import kernels
 from churnfit.history.days.names import Names, texts_of
-from churnfit.history.days.plan import CELLS, MARKED, SUMS, Marked, Matching, Plan
+from churnfit.history.days.plan import CELLS, COLUMNS, LATEST, MARKED, SUMS, Marked, Matching, Plan, Rows
 from churnfit.history.readings import LARGEST_VALUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "LATEST", "Builder", "Rows", "item_names", "too_large"]
+__all__ = ["Builder", "item_names", "too_large"]
 
-Rows = dict[str, NDArray[Any]]
 Write = Callable[[str, Rows], None]
 
 BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 100 bytes of memory each
 _BATCH_EVENTS = 1 << 17
 _ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
-LATEST = np.int32(2**31 - 1)
-"""A day after every day."""
-
 _LOW = 0xFFFFFFFF  # the lag in a number of day and lag
-_KEY = {"selection": np.int32, "account": np.int32, "day": np.int32, "lag": np.int32}
-_MARK = {"selection": np.int32, "item": np.int32, "block": np.int32, "lag": np.int32, "bits": np.uint64}
-COLUMNS: dict[str, dict[str, Any]] = {
-    "cells": {**_KEY, "events": np.int32},
-    "sums": {
-        **_KEY,
-        "values": np.int32,
-        "total": np.int64,
-        "occurred_at": np.int64,
-        "delay": np.int64,
-        "value": np.float64,
-    },
-    **{f"marks_{marked}": _MARK for marked in MARKED},
-    "known": {"account": np.int32, "first_known": np.int32},
-    "accounts": {"first": np.uint64, "second": np.uint64},
-    "users": {"first": np.uint64, "second": np.uint64, "account": np.int32},
-    "features": {"first": np.uint64, "second": np.uint64, "account": np.int32},
-}
-"""The columns of every table, in order."""
-
 _BLOCK = {
     "account": np.int32,
     "kind": np.int32,

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.history.days import gathering
-from churnfit.history.days.building import LATEST, Rows, too_large
+from churnfit.history.days.building import too_large
 from churnfit.history.days.names import Names, hashes_of
-from churnfit.history.days.plan import CELLS, MARKED, SUMS, Marked, Plan
+from churnfit.history.days.plan import CELLS, LATEST, MARKED, SUMS, Marked, Plan, Rows
 from churnfit.history.readings import Reading, Taken, Window
 
 __all__ = ["Read", "readings_over_days"]
