@@ -21,7 +21,7 @@ from churnfit.errors import IntegrityError
 from churnfit.files import write_text
 from churnfit.history.days.plan import COLUMNS, Rows
 
-__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "write_manifest"]
+__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "together", "write_manifest"]
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1  # of the tables; others are built anew
