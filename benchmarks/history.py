@@ -30,6 +30,8 @@ BLOCK = 1_000_000  # events per row group
 SMOKE_EVENTS, SMOKE_ACCOUNTS = 20_000, 500
 SAMPLE = 2_000  # accounts whose answers are compared
 MICROSECONDS = 86_400_000_000
+FULL_EVENTS = 100_000_000
+OTHERS = ("pandas", "polars", "duckdb")
 PANDAS_MOST = 20_000_000  # events: beyond it pandas needs more memory than most machines have
 
 
@@ -437,11 +439,11 @@ def _compete(options: argparse.Namespace, folder: Path, night: Path) -> None:
     print(f"{options.events:,} events, {options.accounts:,} accounts; CPU seconds and peak GB of the process")
     costs = {("limit", 0): measured(options, "limit", dates=1, tables=folder, out=out["limit"])}
     said("the limit: decode and sum five columns", costs["limit", 0])
-    others = ["pandas", "polars", "duckdb"]
-    if options.events > PANDAS_MOST:
+    others = list(options.contenders)
+    if "pandas" in others and options.events > PANDAS_MOST:
         print(f"pandas is not run beyond {PANDAS_MOST:,} events: it holds the whole log")
         others.remove("pandas")
-    if not _installed("polars"):
+    if "polars" in others and not _installed("polars"):
         print("polars is not installed: pip install polars to see it here")
         others.remove("polars")
     for dates in options.dates:
@@ -470,7 +472,8 @@ def _judge(options: argparse.Namespace, costs: dict[tuple[str, int], Cost], othe
     for dates in options.dates:
         for other in others:
             target(f"{dates} dates, ours / {other}", seconds["ours", dates] / seconds[other, dates], 1.0)
-    target("first build / the limit", build / seconds["limit", 0], 3.0)
+    if options.events >= FULL_EVENTS:  # of fewer, starting up is too large a part
+        target("first build / the limit", build / seconds["limit", 0], 3.0)
     target("peak memory of the first build", costs["ours", most].peak_gb, 1.5, " GB")
     further = (costs["stored", 12].inside["taken"] - costs["stored", 1].inside["taken"]) / 11
     target("each further date / first build", further / build, 0.05)
@@ -492,6 +495,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=10_000_000)
     parser.add_argument("--dates", type=lambda text: [int(part) for part in text.split(",")], default=[1, 3, 12])
     parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--contenders", type=lambda text: text.split(",") if text else [], default=list(OTHERS))
     parser.add_argument("--smoke", action="store_true", help="few events: that it runs, not how fast")
     parser.add_argument("--clean", action="store_true", help="remove the logs that were made")
     parser.add_argument("--run", choices=CONTENDERS, help=argparse.SUPPRESS)
