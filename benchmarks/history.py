@@ -462,7 +462,8 @@ def _compete(options: argparse.Namespace, folder: Path, night: Path) -> None:
     night.hardlink_to(night.with_name("night.parquet"))
     costs["night", 0] = measured(options, "ours", dates=0, tables=tables, out=out["other"])
     said(f"ours, one night more ({options.events // DAYS:,} events)", costs["night", 0])
-    compared(folder, others)
+    if others:
+        compared(folder, others)
     _judge(options, costs, others, most)
 
 
