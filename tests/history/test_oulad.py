@@ -11,6 +11,7 @@ from tests.history.tiny_world import spec_of
 
 from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.cohort import landmark_grid
+from churnfit.history.days.engine import DayTables
 from churnfit.history.labels import labels, ledger
 from churnfit.history.leaks.too_good import suspects
 from churnfit.history.snapshot import snapshot, snapshot_hash
@@ -141,3 +142,29 @@ def test_spark_measures_real_students_alike() -> None:
         duck = snapshot(con, spec, grid)
         spark = snapshot(con, spec, grid, engine=SparkEngine(spec=spec, root=OULAD))
     assert snapshot_hash(duck) == snapshot_hash(spark)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not OULAD.exists(), reason="../shared/data/oulad is absent")
+def test_day_tables_measure_real_enrolments_to_the_same_bytes(tmp_path: Path) -> None:
+    """Counts, sums, distinct features, dates and trends of three landmark days, from both engines."""
+    visits = ["assessment_submitted", "pre_course_visit"]
+    spec = spec_of(
+        {
+            "submitted": {"aggregate": "count", "kinds": ["assessment_submitted"]},
+            "score": {"aggregate": "mean", "kinds": ["assessment_submitted"]},
+            "last_score": {"aggregate": "last", "kinds": ["assessment_submitted"]},
+            "visits_before": {"aggregate": "sum", "kinds": ["pre_course_visit"], "window_days": 365},
+            "features": {"aggregate": "distinct_features", "kinds": visits, "window_days": 60},
+            "days": {"aggregate": "active_days", "kinds": visits, "window_days": 60},
+            "since": {"aggregate": "days_since_last", "kinds": ["assessment_submitted"], "validity_days": 20},
+            "trend": {"aggregate": "trend", "kinds": ["assessment_submitted"], "window_days": 14},
+        },
+        cohort={"landmark_days": [14, 28, 60], "horizon_days": 120},
+    )
+    days = DayTables(folder=tmp_path, spec=spec, root=OULAD)
+    with open_sources(spec, OULAD) as con:
+        grid = landmark_grid(con, spec)
+        expected, found = snapshot(con, spec, grid), snapshot(con, spec, grid, engine=days)
+    pd.testing.assert_frame_equal(expected, found, check_exact=True)
+    assert snapshot_hash(expected) == snapshot_hash(found)

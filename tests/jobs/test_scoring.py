@@ -12,9 +12,11 @@ from tests.conftest import CARD
 from tests.small_card import contents
 
 from churnfit.errors import DataError, UsageError
-from churnfit.jobs.scoring import ScoringResult, explain, published_runs, queue, score
+from churnfit.history.snapshot import snapshot_hash
+from churnfit.jobs.scoring import ScoringResult, explain, published_runs, queue, score, scoring_snapshot
 from churnfit.jobs.starting import DEMO_DAY
 from churnfit.jobs.workspace import Workspace
+from churnfit.spec import History
 
 
 def scored(workspace: Workspace, days_later: int = 0, *, dry_run: bool = False) -> ScoringResult:
@@ -64,6 +66,15 @@ def test_a_dry_run_says_what_the_run_then_does(workspace: Workspace) -> None:
     dry, done = scored(workspace, 7, dry_run=True), scored(workspace, 7)
     assert (dry.run, dry.bands) == (done.run, done.bands)
     assert done.published
+
+
+def test_day_tables_measure_the_same_accounts_to_the_same_bytes(workspace: Workspace) -> None:
+    """`engine = "days"` keeps its tables in the workspace, and changes no number."""
+    spec = workspace.spec(CARD)
+    kept = spec.model_copy(update={"history": History(engine="days")})
+    plain, days = (scoring_snapshot(workspace, each, as_of=DEMO_DAY) for each in (spec, kept))
+    assert snapshot_hash(plain) == snapshot_hash(days)
+    assert (workspace.folder / "days" / CARD / "manifest.json").is_file()
 
 
 def test_sources_that_ended_long_ago_are_not_scored(workspace: Workspace) -> None:

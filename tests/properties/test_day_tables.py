@@ -90,3 +90,25 @@ def test_day_tables_take_every_reading_as_the_reference_does(
         accounts = accounts_of({"account_id": "A"})
         with opened(folder, SPEC, accounts=accounts, events=events_of(*events, REST)) as con:
             agree(con, tables, grid_of(grid), readings)
+
+
+@settings(FEW, max_examples=15)
+@given(events=EVENTS, later=EVENTS, grid=GRID, readings=READINGS)
+def test_tables_that_grew_are_as_good_as_tables_built_anew(
+    events: list[dict[str, Any]],
+    later: list[dict[str, Any]],
+    grid: list[tuple[str, float]],
+    readings: dict[str, Reading],
+) -> None:
+    """A second file, of any dates, joins the first; what is taken equals the reference over both."""
+    sources = {"accounts": {"path": "accounts.parquet"}, "events": [{"path": "events*.parquet"}]}
+    spec = spec_of({"logins": {"aggregate": "count", "kinds": ["login"]}}, sources=sources)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        tables = DayTables(folder=folder / "days", spec=spec, root=folder)
+        accounts = accounts_of({"account_id": "A"})
+        with opened(folder, spec, accounts=accounts, events=events_of(*events, REST)) as con:
+            agree(con, tables, grid_of(grid), readings)
+        with opened(folder, spec, events_2=events_of(*later, REST)) as con:
+            assert tables.bring_up_to_date(con, readings)[0] == "grown"
+            agree(con, tables, grid_of(grid), readings)

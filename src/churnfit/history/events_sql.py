@@ -11,7 +11,7 @@ from churnfit.history.sql import any_of, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["day_of", "events_engine", "readings_over_events"]
+__all__ = ["day_of", "events_engine", "readings_over_events", "readings_taken"]
 
 
 def day_of(moment: str) -> str:
@@ -38,6 +38,18 @@ def readings_over_events(readings: Mapping[str, Reading]) -> str:
         f"WHERE kind IN {any_of(kinds)} AND occurred_at IS NOT NULL) AS e "
         "JOIN g ON e.account_id = g.account_id AND e.known_day < g.as_of_day GROUP BY g.account_id, g.as_of"
     )
+
+
+def readings_taken(relation: str, readings: Mapping[str, Reading]) -> str:
+    """Return a SELECT of account_id, as_of and the readings that another engine has registered as `relation`.
+
+    Sums are as wide as those over the events, so that the same arithmetic follows.
+    """
+    columns = [
+        f"CAST({identifier(name)} AS HUGEINT) AS {identifier(name)}" if reading.taken == "total" else identifier(name)
+        for name, reading in readings.items()
+    ]
+    return f"SELECT {', '.join(['account_id', 'as_of', *columns])} FROM {identifier(relation)}"
 
 
 def _taken(reading: Reading) -> str:

@@ -20,10 +20,10 @@ import pandas as pd
 from sqlglot import exp, parse_one
 
 from churnfit.errors import SpecError, UsageError
-from churnfit.history.events_sql import readings_over_events
+from churnfit.history.events_sql import readings_over_events, readings_taken
 from churnfit.history.files import files_of
 from churnfit.history.readings import Reading
-from churnfit.history.sql import fetch_frame, identifier
+from churnfit.history.sql import fetch_frame
 from churnfit.spec import ScorecardSpec, Source
 from churnfit.tables import EVENTS
 
@@ -64,10 +64,7 @@ class SparkEngine:
         rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
         found = readings_on_spark(readings, rows, spec=self.spec, root=self.root)
         con.register(_TAKEN, rows[["account_id", "as_of", "as_of_day"]].merge(found, on=["account_id", "as_of_day"]))
-        # wide, as the sum over events is: the same arithmetic follows
-        totals = [name for name, reading in readings.items() if reading.taken == "total"]
-        wide = ", ".join(f"CAST({identifier(name)} AS HUGEINT) AS {identifier(name)}" for name in totals)
-        return f"SELECT * EXCLUDE (as_of_day){f' REPLACE ({wide})' if wide else ''} FROM {_TAKEN}"
+        return readings_taken(_TAKEN, readings)
 
 
 def readings_on_spark(

@@ -11,44 +11,20 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError
 from churnfit.history.days import kernels
 from churnfit.history.days.names import Names, texts_of
-from churnfit.history.days.plan import CELLS, MARKED, SUMS, Marked, Matching, Plan
-from churnfit.history.readings import LARGEST_VALUE, MILLIONTHS
+from churnfit.history.days.plan import CELLS, COLUMNS, LATEST, MARKED, SUMS, Marked, Matching, Plan, Rows
+from churnfit.history.readings import LARGEST_VALUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["COLUMNS", "LATEST", "Builder", "Rows", "item_names", "too_large"]
+__all__ = ["Builder", "item_names", "too_large"]
 
-Rows = dict[str, NDArray[Any]]
 Write = Callable[[str, Rows], None]
 
 BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 100 bytes of memory each
 _BATCH_EVENTS = 1 << 17
 _ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
-LATEST = np.int32(2**31 - 1)
-"""A day after every day."""
-
 _LOW = 0xFFFFFFFF  # the lag in a number of day and lag
-_KEY = {"selection": np.int32, "account": np.int32, "day": np.int32, "lag": np.int32}
-_MARK = {"selection": np.int32, "item": np.int32, "block": np.int32, "lag": np.int32, "bits": np.uint64}
-COLUMNS: dict[str, dict[str, Any]] = {
-    "cells": {**_KEY, "events": np.int32},
-    "sums": {
-        **_KEY,
-        "values": np.int32,
-        "total": np.int64,
-        "occurred_at": np.int64,
-        "recorded_at": np.int64,
-        "value": np.float64,
-    },
-    **{f"marks_{marked}": _MARK for marked in MARKED},
-    "known": {"account": np.int32, "first_known": np.int32},
-    "accounts": {"first": np.uint64, "second": np.uint64},
-    "users": {"first": np.uint64, "second": np.uint64, "account": np.int32},
-    "features": {"first": np.uint64, "second": np.uint64, "account": np.int32},
-}
-"""The columns of every table, in order."""
-
 _BLOCK = {
     "account": np.int32,
     "kind": np.int32,
@@ -97,10 +73,11 @@ class Builder:
             "sums": plan.selections_of(*SUMS),
             **{f"marks_{each}": plan.selections_of(each) for each in MARKED},
         }
-        self._used = {"account", "kind", "when"}
-        self._used |= {"value", "occurred", "recorded"} if self._numbers["sums"] else set()
-        self._used |= {name for name, named in (("feature", plan.features), ("user", plan.users)) if named}
-        self._used |= {f"{each[:-1]}_item" for each in MARKED[:2] if self._numbers[f"marks_{each}"]}
+        used = {"account", "kind", "when"}
+        used |= {"value", "occurred", "recorded"} if self._numbers["sums"] else set()
+        used |= {name for name, named in (("feature", plan.features), ("user", plan.users)) if named}
+        used |= {f"{each[:-1]}_item" for each in MARKED[:2] if self._numbers[f"marks_{each}"]}
+        self._sorted = {name: np.zeros(len(self._when), dtype=_BLOCK.get(name, np.int64)) for name in sorted(used)}
         self._matching = {table: plan.matching(numbers) for table, numbers in self._numbers.items()}
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
@@ -125,10 +102,11 @@ class Builder:
         for field, column, known in (("feature", "feature", self._features), ("user", "user_id", self._users)):
             if column in columns:
                 filled |= self._items(columns[column], field, known, account=account, kind=kind, wanted=wanted)
-        size = int(wanted.sum())
+        chosen = np.flatnonzero(wanted)
+        end = self._events + len(chosen)
         for name, values in filled.items():
-            np.compress(wanted, values, out=self._block[name][self._events : self._events + size])
-        self._events += size
+            np.take(values, chosen, out=self._block[name][self._events : end], mode="clip")  # other modes copy twice
+        self._events = end
         if self._events >= BLOCK_EVENTS:
             self._empty_block()
 
@@ -203,17 +181,29 @@ class Builder:
         newest = kernels.known_when(block["occurred"], block["recorded"], account, when, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
         kernels.by_account(account, self._names["accounts"].count, order)
-        block = {name: values[order] for name, values in (block | {"when": when}).items() if name in self._used}
-        for name in ("feature", "user"):
-            block.setdefault(name, self._block[name][:n])  # all 0: no selection asks
-        filters = (block["kind"], block["feature"], block["user"], block["when"])
-        if self._numbers["cells"]:
-            self._cells((block["account"], *filters))
         if self._numbers["sums"]:
-            self._sums((block["account"], *filters), block)
+            valued = order[~np.isnan(block["value"])[order]]
+            names = ("account", "kind", "feature", "user", "when", "value", "occurred", "recorded")
+            self._sums(self._by_account(block | {"when": when}, valued, names))
+        by_account = self._by_account(block | {"when": when}, order, ("account", "kind", "feature", "user", "when"))
+        if self._numbers["cells"]:
+            self._cells(by_account)
         for marked, item in (("users", "user_item"), ("features", "feature_item"), ("days", "account")):
             if self._numbers[f"marks_{marked}"]:
-                self._marks(filters, f"marks_{marked}", block[item])
+                events = self._by_account(block, order, (item,))
+                self._marks(by_account[1:], f"marks_{marked}", *events)
+
+    def _by_account(self, block: Rows, order: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[Any], ...]:
+        """Return these columns of the block's events in this order, until it is called again.
+
+        Columns that no selection asks for are all 0.
+        """
+        return tuple(
+            np.take(block[name], order, out=self._sorted[name][: len(order)], mode="clip")
+            if name in self._sorted
+            else self._block[name][: len(order)]
+            for name in names
+        )
 
     def _cells(self, events: tuple[NDArray[Any], ...]) -> None:
         out, matching = self._out["cells"], _arrays(self._matching["cells"])
@@ -226,29 +216,28 @@ class Builder:
         account, when, count = open_[selection].T
         self._send("cells", dict(zip(out, (selection, account, when >> 32, when & _LOW, count), strict=True)))
 
-    def _sums(self, events: tuple[NDArray[Any], ...], block: Rows) -> None:
+    def _sums(self, events: tuple[NDArray[Any], ...]) -> None:
         out, matching = self._out["sums"], _arrays(self._matching["sums"])
         numbers = self._numbers["sums"]
         keeps_last = np.isin(numbers, self._plan.selections_of("last"))
-        value = block["value"]
-        given = (*events, _millionths(value), value, block["occurred"], block["recorded"])
         whole, last = np.zeros((len(numbers), 6), dtype=np.int64), np.zeros(len(numbers))
-        begin, end = 0, len(value)
+        begin, end = 0, len(events[0])
         while begin < end:
-            begin, rows, fits = kernels.sums(begin, given, (*matching, keeps_last), (whole, last), tuple(out.values()))
+            begin, rows, fits = kernels.sums(begin, events, (*matching, keeps_last), (whole, last), tuple(out.values()))
             if not fits:
                 raise too_large("sums of an account's values in one day below it")
             self._send("sums", {name: values[:rows] for name, values in out.items()})
         selection = np.flatnonzero(whole[:, 2])
-        account, when, *rest = whole[selection].T
-        rows = (selection, account, when >> 32, when & _LOW, *rest, last[selection])
+        account, when, values, total, occurred, recorded = whole[selection].T
+        moments = (occurred, recorded - occurred, last[selection])
+        rows = (selection, account, when >> 32, when & _LOW, values, total, *moments)
         self._send("sums", dict(zip(out, rows, strict=True)))
 
     def _marks(self, events: tuple[NDArray[Any], ...], table: str, item: NDArray[np.int32]) -> None:
         out, matching = self._out[table], _arrays(self._matching[table])
         items = self._names["accounts" if table == "marks_days" else table.removeprefix("marks_")].count
         open_ = self._open_marks.get(table, np.zeros((0, len(self._numbers[table]), 2), np.int64))
-        open_ = self._open_marks[table] = _longer(open_, items, 0)
+        open_ = self._open_marks[table] = _longer(open_, max(items, 1), 0)
         begin, end = 0, len(item)
         while begin < end:
             begin, rows = kernels.marks(begin, events, item, matching, open_, tuple(out.values()))
@@ -284,8 +273,10 @@ def _longer(values: NDArray[Any], length: int, fill: Any) -> NDArray[Any]:
     """Return `values` with room for at least `length` entries, twice as many as before."""
     if length <= len(values):
         return values
-    longer = np.full((max(length, 2 * len(values)), *values.shape[1:]), fill, dtype=values.dtype)
+    longer = np.zeros((max(length, 2 * len(values)), *values.shape[1:]), dtype=values.dtype)
     longer[: len(values)] = values
+    if fill:
+        longer[len(values) :] = fill
     return longer
 
 
@@ -308,7 +299,3 @@ def _values(column: pa.Array, wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
     if np.any(wanted & (np.abs(values) >= LARGEST_VALUE)):
         raise too_large("their sums below it")
     return values
-
-
-def _millionths(value: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.floor(np.nan_to_num(value) * float(MILLIONTHS) + 0.5).astype(np.int64)

@@ -12,8 +12,9 @@ from churnfit.history.days.log import Log, log_of
 from churnfit.history.days.plan import Plan
 from churnfit.history.days.tables import Manifest, PartWriter, read_manifest, read_rows, together, write_manifest
 from churnfit.history.days.taking import readings_over_days
+from churnfit.history.events_sql import readings_taken
 from churnfit.history.readings import Reading
-from churnfit.history.sql import fetch_frame, identifier
+from churnfit.history.sql import fetch_frame
 from churnfit.spec import ScorecardSpec
 
 if TYPE_CHECKING:
@@ -62,10 +63,7 @@ class DayTables:
             readings, rows, lambda table, days: read_rows(self.folder, manifest, table, days=days)
         )
         con.register(_TAKEN, taken)
-        # wide, as the sum over events is: the same arithmetic follows
-        totals = [name for name, reading in readings.items() if reading.taken == "total"]
-        wide = ", ".join(f"CAST({identifier(name)} AS HUGEINT) AS {identifier(name)}" for name in totals)
-        return f"SELECT *{f' REPLACE ({wide})' if wide else ''} FROM {_TAKEN}"
+        return readings_taken(_TAKEN, readings)
 
     def bring_up_to_date(
         self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading]
@@ -100,7 +98,10 @@ class DayTables:
         self.say(_SAID[came])
         manifest = self._built(con, plan, log, before if came == "grown" else None, new)
         write_manifest(self.folder, manifest)
-        return came, manifest
+        fewer = together(self.folder, manifest)
+        if fewer is not manifest:
+            write_manifest(self.folder, fewer)
+        return came, fewer
 
     def _built(
         self,
@@ -125,11 +126,10 @@ class DayTables:
             parts = (before.parts if before else ()) + writer.close()
         finally:
             writer.discard()
-        manifest = Manifest(
+        return Manifest(
             plan=plan.sha256(),
             sources=log.declared,
             files=log.files,
             built_to=max(builder.built_to, before.built_to if before else 0),
             parts=parts,
         )
-        return together(self.folder, manifest)

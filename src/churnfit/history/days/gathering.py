@@ -42,13 +42,14 @@ def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
 
     Returns False when a total overflows.
     """
-    selection, account, day, lag, values_, total_, occurred, recorded, last_value = rows
+    selection, account, day, lag, values_, total_, occurred, delay, last_value = rows
     start, as_of, window_first, window_last = grid
     listed_from, listed, _, window = asked
     for row in range(len(account)):
         a, d, known = account[row], day[row], day[row] + lag[row]
         if a + 1 >= len(start):
             continue
+        recorded = occurred[row] + delay[row]
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
             w = window[r]
@@ -60,11 +61,9 @@ def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
                     return False
                 newer = occurred[row] > whole[r, g, 2]
                 if occurred[row] == whole[r, g, 2]:
-                    newer = recorded[row] > whole[r, g, 3] or (
-                        recorded[row] == whole[r, g, 3] and last_value[row] > value[r, g]
-                    )
+                    newer = recorded > whole[r, g, 3] or (recorded == whole[r, g, 3] and last_value[row] > value[r, g])
                 if whole[r, g, 0] == 0 or newer:
-                    whole[r, g, 2], whole[r, g, 3], value[r, g] = occurred[row], recorded[row], last_value[row]
+                    whole[r, g, 2], whole[r, g, 3], value[r, g] = occurred[row], recorded, last_value[row]
                 whole[r, g, 0] += values_[row]
                 whole[r, g, 1] = total
     return True

@@ -10,9 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from churnfit.history.readings import MILLIONTHS
+
 __all__ = ["by_account", "cells", "known_when", "marks", "sums", "taken"]
 
 _DAY = 86_400_000_000  # microseconds
+_MILLIONTHS = float(MILLIONTHS)
+_AHEAD = 64  # events whose memory is asked for at once
 _LOW = 0xFFFFFFFF
 
 
@@ -91,17 +95,16 @@ def sums(begin, events, matching, open_, out):  # type: ignore[no-untyped-def]
     `open_` is (whole, value): whole numbers of shape (n_selections, 6): account, day and lag, values, total, and when
     the last value occurred and was recorded; and the last value. The third result is False when a total overflows.
     """
-    account, kind, feature, user, when, millionths, value, occurred, recorded = events
+    account, kind, feature, user, when, value, occurred, recorded = events
     start, listed, takes_feature, takes_user, keeps_last = matching
     cell, last_value = open_
-    selection_, account_, day_, lag_, values_, total_, occurred_, recorded_, value_ = out
+    selection_, account_, day_, lag_, values_, total_, occurred_, delay_, value_ = out
     n = 0
     for event in range(begin, len(account)):
-        if np.isnan(value[event]):
-            continue
         first, last = start[kind[event]], start[kind[event] + 1]
         if n + last - first > len(account_):
             return event, n, True
+        millionths = np.int64(np.floor(value[event] * _MILLIONTHS + 0.5))
         for place in range(first, last):
             s = listed[place]
             if not (takes_feature[s, feature[event]] and takes_user[s, user[event]]):
@@ -110,11 +113,11 @@ def sums(begin, events, matching, open_, out):  # type: ignore[no-untyped-def]
                 if cell[s, 2]:
                     selection_[n], account_[n], day_[n], lag_[n] = s, cell[s, 0], cell[s, 1] >> 32, cell[s, 1] & _LOW
                     values_[n], total_[n] = cell[s, 2], cell[s, 3]
-                    occurred_[n], recorded_[n], value_[n] = cell[s, 4], cell[s, 5], last_value[s]
+                    occurred_[n], delay_[n], value_[n] = cell[s, 4], cell[s, 5] - cell[s, 4], last_value[s]
                     n += 1
                 cell[s, 0], cell[s, 1], cell[s, 2], cell[s, 3] = account[event], when[event], 0, 0
-            total = cell[s, 3] + millionths[event]
-            if ((cell[s, 3] ^ total) & (millionths[event] ^ total)) < 0:
+            total = cell[s, 3] + millionths
+            if ((cell[s, 3] ^ total) & (millionths ^ total)) < 0:
                 return event, n, False
             cell[s, 3] = total
             cell[s, 2] += 1
@@ -138,8 +141,13 @@ def marks(begin, events, item, matching, mark, out):  # type: ignore[no-untyped-
     kind, feature, user, when = events
     start, listed, takes_feature, takes_user = matching
     selection_, item_, block_, lag_, bits_ = out
-    n = 0
+    n, ahead = 0, begin
+    fetched = np.empty(_AHEAD, dtype=np.int64)
     for event in range(begin, len(kind)):
+        if event == ahead:  # marks lie anywhere in memory: asked for together, they come at once
+            ahead = min(event + _AHEAD, len(kind))
+            for later in range(event, ahead):
+                fetched[later - event] = mark[max(item[later], 0), 0, 0]
         i = item[event]
         first, last = start[kind[event]], start[kind[event] + 1]
         if i < 0 or first == last:

@@ -162,23 +162,30 @@ def _plain_file(path: Path, source: Source) -> _PlainFile | None:
 
 def _read(file: _PlainFile, columns: list[str], groups: list[int] | None) -> Iterator[pa.RecordBatch]:
     """Yield the batches of one file as the contract has them."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     own = [file.columns[column] for column in columns if column in file.columns]
     as_dictionary = [file.columns[column] for column in _READ_AS_DICTIONARY if column in file.columns]
     with pq.ParquetFile(file.path, read_dictionary=as_dictionary) as opened:
-        for batch in opened.iter_batches(_BATCH_EVENTS, row_groups=groups, columns=own, use_threads=False):
-            made: dict[str, Any] = {}
-            for column in columns:
-                if column in file.columns:
-                    made[column] = batch.column(file.columns[column])
-                else:
-                    made[column] = pa.nulls(len(batch), pa.float64() if column == "value" else pa.string())
-            if file.kind is not None:
-                made["kind"] = pa.DictionaryArray.from_arrays(pa.array([0] * len(batch), pa.int32()), [file.kind])
-            if "recorded_at" not in file.columns:
-                made["recorded_at"] = made["occurred_at"]
-            elif made["recorded_at"].null_count:
-                made["recorded_at"] = made["recorded_at"].fill_null(made["occurred_at"])
-            yield pa.RecordBatch.from_pydict(made)
+        # one at a time: over several row groups pyarrow keeps what it has read of the file
+        for group in range(opened.num_row_groups) if groups is None else groups:
+            for batch in opened.iter_batches(_BATCH_EVENTS, row_groups=[group], columns=own, use_threads=False):
+                yield _as_contract(batch, file, columns)
+
+
+def _as_contract(batch: pa.RecordBatch, file: _PlainFile, columns: list[str]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    made: dict[str, Any] = {}
+    for column in columns:
+        if column in file.columns:
+            made[column] = batch.column(file.columns[column])
+        else:
+            made[column] = pa.nulls(len(batch), pa.float64() if column == "value" else pa.string())
+    if file.kind is not None:
+        made["kind"] = pa.DictionaryArray.from_arrays(pa.array([0] * len(batch), pa.int32()), [file.kind])
+    if "recorded_at" not in file.columns:
+        made["recorded_at"] = made["occurred_at"]
+    elif made["recorded_at"].null_count:
+        made["recorded_at"] = made["recorded_at"].fill_null(made["occurred_at"])
+    return pa.RecordBatch.from_pydict(made)

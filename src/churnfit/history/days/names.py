@@ -130,7 +130,8 @@ def texts_of(column: pa.Array, wanted: NDArray[np.bool_] | None = None) -> Texts
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        index = column.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+        codes = column.indices.cast(pa.int32())
+        index = (codes.fill_null(-1) if codes.null_count else codes).to_numpy(zero_copy_only=False)
         if wanted is not None:
             index = np.where(wanted, index, np.int32(-1))
         return Texts(hashes=_hashed(column.dictionary, None), index=index)

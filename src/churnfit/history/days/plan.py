@@ -17,20 +17,45 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.history.readings import Reading, Selection, Taken
 
-__all__ = ["CELLS", "MARKED", "SUMS", "Marked", "Matching", "Plan"]
+__all__ = ["CELLS", "COLUMNS", "LATEST", "MARKED", "SUMS", "Marked", "Matching", "Plan", "Rows"]
 
 Marked = Literal["users", "features", "days"]
+Rows = dict[str, NDArray[Any]]
+"""Rows of one table, by column."""
 
 MARKED: tuple[Marked, ...] = ("users", "features", "days")
 CELLS: tuple[Taken, ...] = ("events", "first_day", "newest_day")
 SUMS: tuple[Taken, ...] = ("values", "total", "last")
+
+LATEST = np.int32(2**31 - 1)
+"""A day after every day."""
+
+_KEY = {"selection": np.int32, "account": np.int32, "day": np.int32, "lag": np.int32}
+_MARK = {"selection": np.int32, "item": np.int32, "block": np.int32, "lag": np.int32, "bits": np.uint64}
+COLUMNS: dict[str, dict[str, Any]] = {
+    "cells": {**_KEY, "events": np.int32},
+    "sums": {
+        **_KEY,
+        "values": np.int32,
+        "total": np.int64,
+        "occurred_at": np.int64,
+        "delay": np.int64,
+        "value": np.float64,
+    },
+    **{f"marks_{marked}": _MARK for marked in MARKED},
+    "known": {"account": np.int32, "first_known": np.int32},
+    "accounts": {"first": np.uint64, "second": np.uint64},
+    "users": {"first": np.uint64, "second": np.uint64, "account": np.int32},
+    "features": {"first": np.uint64, "second": np.uint64, "account": np.int32},
+}
+"""The columns of every table, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)

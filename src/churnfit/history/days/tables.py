@@ -19,9 +19,9 @@ import numpy as np
 
 from churnfit.errors import IntegrityError
 from churnfit.files import write_text
-from churnfit.history.days.building import COLUMNS, Rows
+from churnfit.history.days.plan import COLUMNS, Rows
 
-__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "write_manifest"]
+__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "together", "write_manifest"]
 
 _MANIFEST = "manifest.json"
 _FORMAT = 1  # of the tables; others are built anew
@@ -198,7 +198,7 @@ def read_rows(
     folder, manifest
         Where, and what counts there.
     table : str
-        Of `churnfit.history.days.building.COLUMNS`.
+        Of `churnfit.history.days.plan.COLUMNS`.
     days : tuple of (first, last), optional
         Row groups without a day of [first, last) are left out.
     columns : list of str, optional

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.history.days import gathering
-from churnfit.history.days.building import LATEST, Rows, too_large
+from churnfit.history.days.building import too_large
 from churnfit.history.days.names import Names, hashes_of
-from churnfit.history.days.plan import CELLS, MARKED, SUMS, Marked, Plan
+from churnfit.history.days.plan import CELLS, LATEST, MARKED, SUMS, Marked, Plan, Rows
 from churnfit.history.readings import Reading, Taken, Window
 
 __all__ = ["Read", "readings_over_days"]
@@ -140,8 +140,9 @@ def _from_cells(
     what, window = _asked(chosen, windows, CELLS)
     out = np.empty((len(chosen), grid.rows), dtype=np.int64)
     out[:] = np.array([0, _ALWAYS, _NEVER])[what][:, None]
+    listed = _listed(plan, chosen)
     for rows in read("cells", grid.days()):
-        gathering.cells(tuple(rows.values()), _arrays(grid), (*_listed(plan, chosen), what, window), out)
+        gathering.cells(tuple(rows.values()), _arrays(grid), (*listed, what, window), out)
     return {
         name: pd.array(row, dtype="Int64") if not which else pd.Series(row).mask(abs(row) == _ALWAYS).array
         for name, row, which in zip(chosen, out, what, strict=True)
@@ -154,8 +155,8 @@ def _from_sums(
     what, window = _asked(chosen, windows, SUMS)
     shape = (len(chosen), grid.rows)
     whole, value = np.zeros((*shape, 4), dtype=np.int64), np.full(shape, np.nan)
+    asked = (*_listed(plan, chosen), what, window)
     for rows in read("sums", grid.days()):
-        asked = (*_listed(plan, chosen), what, window)
         if not gathering.sums(tuple(rows.values()), _arrays(grid), asked, whole, value):
             raise too_large("the sums of windows below it")
     taken: dict[str, Any] = {}
