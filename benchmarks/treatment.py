@@ -1,6 +1,6 @@
 """What calling accounts does to the next card, and what a holdout and the label ledger do about it.
 
-Run in the repository: python benchmarks/treatment.py [--worlds 20] [--accounts 5000] [--smoke].
+Run in the repository: python benchmarks/treatment.py [--worlds 10] [--accounts 20000] [--smoke].
 One treat-retrain cycle in each world of `planted`: a card learned from untreated accounts picks the riskiest 30 % of
 new ones; nine in ten of them are called, which saves half of those who would churn; the tenth is held out. The next
 card is learned from these accounts in three ways. Printed: its *strength*, how steeply its logit rises with the true
@@ -138,8 +138,8 @@ def middle(values: list[float]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--worlds", type=int, default=20)
-    parser.add_argument("--accounts", type=int, default=5_000)
+    parser.add_argument("--worlds", type=int, default=10)
+    parser.add_argument("--accounts", type=int, default=20_000)
     parser.add_argument("--smoke", action="store_true", help="two small worlds: that it runs, not what it says")
     given = parser.parse_args()
     worlds, size = (2, 600) if given.smoke else (given.worlds, given.accounts)

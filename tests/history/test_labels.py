@@ -16,6 +16,11 @@ from churnfit.history.sources import open_sources
 
 MEASURES = {"logins": {"aggregate": "count", "kinds": ["login"]}}
 EVENTS = events_of(("A", 1, "login"))
+WITH_INTERVENTIONS = {
+    "accounts": {"path": "accounts.parquet"},
+    "events": [{"path": "events.parquet"}],
+    "interventions": {"path": "interventions.parquet"},
+}
 
 
 def label_of(root: Path, account: dict[str, Any], *, observed_to: float = 100, lag: int = 0) -> pd.Series:
@@ -67,14 +72,7 @@ def test_maturing_waits_for_horizon_and_lag_whatever_happened(
 def test_an_intervention_within_the_horizon_makes_a_row_treated(tmp_path: Path) -> None:
     """Treated rows keep their label but are told apart, with the playbook and the day."""
     names = ["on day 10", "on day 11", "on day 30", "on day 31"]
-    spec = spec_of(
-        MEASURES,
-        sources={
-            "accounts": {"path": "accounts.parquet"},
-            "events": [{"path": "events.parquet"}],
-            "interventions": {"path": "interventions.parquet"},
-        },
-    )
+    spec = spec_of(MEASURES, sources=WITH_INTERVENTIONS)
     done = pd.DataFrame({"account_id": names, "at": [at(10), at(11), at(30), at(31)], "playbook": ["call"] * 4})
     accounts = accounts_of(*({"account_id": name} for name in names))
     with opened(tmp_path, spec, accounts=accounts, events=EVENTS, interventions=done) as con:
@@ -113,14 +111,7 @@ def test_a_spec_says_what_counts_as_churn(tmp_path: Path, cohort: dict[str, Any]
 
 def test_held_out_accounts_stand_for_those_that_were_called(tmp_path: Path) -> None:
     """Of five accounts meant for a call one was left alone: it counts five times, and alone if its chance was even."""
-    spec = spec_of(
-        MEASURES,
-        sources={
-            "accounts": {"path": "accounts.parquet"},
-            "events": [{"path": "events.parquet"}],
-            "interventions": {"path": "interventions.parquet"},
-        },
-    )
+    spec = spec_of(MEASURES, sources=WITH_INTERVENTIONS)
     accounts = accounts_of(
         *({"account_id": name, "churned_at": at(20) if name in "AF" else pd.NaT} for name in "ABCDEFG")
     )
