@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,10 @@ __all__ = ["SparkEngine", "readings_on_spark"]
 _TAKEN = "taken_by_spark"
 
 _SQL_TYPES = {"text": "STRING", "number": "DOUBLE", "timestamp": "TIMESTAMP"}
+_OF_A_CLUSTER = ("PYSPARK_GATEWAY_PORT", "SPARK_HOME", "SPARK_CONF_DIR", "SPARK_REMOTE")
 _SETTINGS = {
     "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
     "spark.sql.session.timeZone": "UTC",  # calendar days are UTC days
     "spark.sql.ansi.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -62,7 +65,10 @@ class SparkEngine:
     def __call__(self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading], grid: str) -> str:
         """Return a SELECT of account_id, as_of and the readings, for rows of the SELECT `grid` with known events."""
         rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
-        found = readings_on_spark(readings, rows, spec=self.spec, root=self.root)
+        with warnings.catch_warnings():
+            # PySpark 4.3 warns of pandas 3; rows go to Spark and come back as Arrow tables, never through its pandas
+            warnings.filterwarnings("ignore", message=".*does not yet fully support pandas", category=FutureWarning)
+            found = readings_on_spark(readings, rows, spec=self.spec, root=self.root)
         con.register(_TAKEN, rows[["account_id", "as_of", "as_of_day"]].merge(found, on=["account_id", "as_of_day"]))
         return readings_taken(_TAKEN, readings)
 
@@ -115,10 +121,14 @@ def _session() -> SparkSession:
         return running
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise _lacks("Java", "Install Java 17 (Debian: apt install openjdk-17-jre-headless), or set JAVA_HOME.")
+    if not any(name in os.environ for name in _OF_A_CLUSTER):
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")  # alone on this machine: nothing need reach it
     building = SparkSession.builder.appName("churnfit")
     for key, value in _SETTINGS.items():
         building = building.config(key, value)
-    return building.getOrCreate()
+    made = building.getOrCreate()
+    made.sparkContext.setLogLevel("ERROR")
+    return made
 
 
 def _lacks(what: str, fix: str) -> UsageError:
