@@ -10,9 +10,10 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
+from filelock import FileLock
 from tests.history.tiny_world import accounts_of, at, events_of, spec_of, write
 
-from churnfit.errors import DataError, IntegrityError
+from churnfit.errors import BusyError, DataError, IntegrityError
 from churnfit.history.cohort import landmark_grid
 from churnfit.history.days import engine, tables
 from churnfit.history.days.engine import DayTables
@@ -186,7 +187,7 @@ def test_anything_else_that_changed_builds_the_tables_anew(tmp_path: Path, chang
     named = {
         part["file"] for part in json.loads((tmp_path / "days" / "manifest.json").read_text())["manifest"]["parts"]
     }
-    assert {file.name for file in (tmp_path / "days").iterdir()} == named | {"manifest.json"}
+    assert {file.name for file in (tmp_path / "days").iterdir()} == named | {"manifest.json", ".lock"}
 
 
 @pytest.mark.parametrize("when", ["while rows are written", "before the manifest"])
@@ -211,6 +212,18 @@ def test_a_crash_leaves_the_old_tables(tmp_path: Path, monkeypatch: pytest.Monke
     assert {name: after[name] for name in before} == before
     assert not [name for name in after if name.startswith(".")]
     assert taken(tmp_path, 5)["events"] == 2
+
+
+def test_while_another_works_on_the_tables_one_waits_then_says_so(tmp_path: Path) -> None:
+    """Held by another process, the tables are busy, not broken; free again, they answer."""
+    world(tmp_path, login(1))
+    days = DayTables(folder=tmp_path / "days", spec=SPEC, root=tmp_path, patience_seconds=0.1)
+    grid = f"SELECT 'A' AS account_id, TIMESTAMPTZ '{at(5)}' AS as_of, {DAY_0 + 5} AS as_of_day, {DAY_0} AS start_day"
+    days.folder.mkdir()
+    with open_sources(SPEC, tmp_path) as con:
+        with FileLock(days.folder / ".lock"), pytest.raises(BusyError, match=r"CF701 .*free within 0 seconds"):
+            days(con, READINGS, grid)
+        assert con.sql(days(con, READINGS, grid)).to_arrow_table().num_rows == 1
 
 
 @pytest.mark.parametrize("harm", ["file", "gone", "manifest", "no json"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from churnfit.errors import BusyError
 from churnfit.history.days.building import Builder, item_names
 from churnfit.history.days.log import Log, log_of
 from churnfit.history.days.plan import Plan
@@ -48,22 +50,44 @@ class DayTables:
         The folder that the spec's paths start from.
     say : callable
         Told what is written, before it is.
+    patience_seconds : float
+        How long to wait for another process that works on them.
     """
 
     folder: Path
     spec: ScorecardSpec
     root: Path
     say: Callable[[str], None] = lambda _: None
+    patience_seconds: float = 1800.0
 
     def __call__(self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading], grid: str) -> str:
         """Return a SELECT of account_id, as_of and the readings, for rows of the SELECT `grid` with known events."""
-        _, manifest = self.bring_up_to_date(con, readings)
         rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
-        taken = readings_over_days(
-            readings, rows, lambda table, days: read_rows(self.folder, manifest, table, days=days)
-        )
+        with self._alone():
+            _, manifest = self.bring_up_to_date(con, readings)
+            taken = readings_over_days(
+                readings, rows, lambda table, days: read_rows(self.folder, manifest, table, days=days)
+            )
         con.register(_TAKEN, taken)
         return readings_taken(_TAKEN, readings)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder: a file that one process reads is not removed by another that writes."""
+        from filelock import FileLock, Timeout
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / ".lock", timeout=self.patience_seconds):
+                yield
+        except Timeout as fault:
+            raise BusyError(
+                "CF701",
+                where=str(self.folder),
+                expected=f"the day tables to be free within {self.patience_seconds:.0f} seconds",
+                came="another run that holds them",
+                fix="Run again when it has ended.",
+            ) from fault
 
     def bring_up_to_date(
         self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading]
