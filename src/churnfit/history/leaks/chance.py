@@ -27,7 +27,7 @@ def lowest_share(count: float, of: float) -> float:
     Examples
     --------
     >>> round(lowest_share(10, 10), 3), round(lowest_share(40, 50), 3)
-    (0.526, 0.592)
+    (0.526, 0.591)
     """
     if of <= 0:
         return 0.0
