@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
     column_or_1d,
     validate_data,
 )
+from threadpoolctl import threadpool_limits
 
 from churnfit.errors import DataError, count_and_examples
 from churnfit.learning.bands import relative_cuts
@@ -192,11 +193,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         cohort = cohort.take(used)
         refuse_one_class(cohort)
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
-        learned = learn_curves(cohort, self._settings())
-        calibration = best_calibration(
-            learned.logit, cohort.churned, cohort.weight, fold=learned.fold, account=cohort.account
-        ).calibration
-        resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
+        # a card's matrices are small: more threads only wait for each other, and elsewhere would add up otherwise
+        with threadpool_limits(limits=1, user_api="blas"):
+            learned = learn_curves(cohort, self._settings())
+            calibration = best_calibration(
+                learned.logit, cohort.churned, cohort.weight, fold=learned.fold, account=cohort.account
+            ).calibration
+            resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
         curves = learned.curves
         if resampled and self.heaviest_group is None:  # a merger could undo the order of groups
             curves = merged_curves(learned, resampled, cohort)
