@@ -169,6 +169,10 @@ CODES: dict[str, str] = {
     "CF606": "A gate refused the version; promotion needs every gate passed or not applicable.",
     "CF607": "There is no earlier champion to roll back to.",
     "CF608": "The champion moved after the candidate was judged: its gates compared it with another champion.",
+    "CF609": "Somebody else moved the champion between the plan and its application. Make a new plan and decide anew.",
+    "CF610": "The ledger of moves was tampered with, or its newest rows are gone: it does not say who is champion.",
+    "CF611": "MLflow's alias is not where the ledger's last move put it: somebody moved it by hand.",
+    "CF612": "A second person is needed: who promotes must be another than who asked (second_person in churnfit.toml).",
     # runs and the queue
     "CF701": "Another run holds the lock. Try again when it has ended.",
     "CF702": "No such account in the run, or no run on that date.",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from churnfit.scorecard.card import SCHEMA_VERSION
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
-         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
+         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code", "ledger")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
@@ -207,6 +209,31 @@ def test_promote_plans_then_applies_then_rolls_back(churnfit: Cli, workspace: Wo
     assert back == Ended(code=0, out="onboarding: version-1 is the champion again\n", err="")
     no_further = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
     assert (no_further.code, "error[CF607]" in no_further.err) == (2, True)
+
+
+def test_the_ledger_is_listed_verified_and_mended(churnfit: Cli, workspace: Workspace) -> None:
+    """One move; intact, until somebody edits a reason: exit code 4, and scoring is refused until it is adopted."""
+    at = ("--card", CARD)
+    [row] = document(churnfit("ledger", *at, "--json", cwd=workspace.root))["rows"]
+    assert (row["kind"], row["version"], row["reason"]) == ("promoted", 1, "first champion of the demo")
+    assert "first champion of the demo" in churnfit("ledger", *at, cwd=workspace.root).out
+    well = churnfit("ledger", "verify", *at, cwd=workspace.root)
+    assert (well.code, "1 rows, every hash, link, card and artifact as written" in well.out) == (0, True)
+    assert document(churnfit("ledger", "verify", *at, "--json", cwd=workspace.root))["intact"] is True
+    assert "nothing to mend" in churnfit("ledger", "mend", *at, cwd=workspace.root).out
+    with closing(sqlite3.connect(workspace.folder / "churnfit.db")) as database:
+        database.execute("UPDATE ledger SET done_by = 'somebody else'")
+        database.commit()
+    found = churnfit("ledger", "verify", *at, cwd=workspace.root)
+    assert (found.code, "row 1: its hash is not that of its fields" in found.out) == (4, True)
+    assert document(churnfit("ledger", "verify", *at, "--json", cwd=workspace.root), 4)["intact"] is False
+    refused = churnfit("score", *at, "--as-of", "2026-07-01", cwd=workspace.root)
+    assert (refused.code, "error[CF610]" in refused.err) == (4, True)
+    unsaid = churnfit("ledger", "mend", "--adopt", *at, cwd=workspace.root)
+    assert (unsaid.code, "error[CF703]" in unsaid.err) == (2, True)
+    assert churnfit("ledger", "mend", "--adopt", "--reason", "seen", *at, cwd=workspace.root).code == 0
+    assert churnfit("score", *at, "--as-of", "2026-07-01", "--dry-run", cwd=workspace.root).code == 0
+    assert churnfit("ledger", "verify", *at, cwd=workspace.root).code == 4  # row 1 is what it was made
 
 
 def test_score_again_has_nothing_to_do(churnfit: Cli, workspace: Workspace) -> None:

@@ -101,11 +101,12 @@ def rollback(
 ) -> None:
     """Make the version that the champion replaced the champion again."""
     from churnfit.jobs.promotion import rollback as go_back
+    from churnfit.registry.moves import predecessor
 
     workspace, name = opened(card)
     if not apply:
         registry = workspace.registry()
-        champion, earlier = registry.resolve(name, "champion"), registry.predecessor(name)
+        champion, earlier = registry.resolve(name, "champion"), predecessor(registry, name)
         print_lines(f"{name}: {champion.reference} would give way to {earlier.reference}. To do it: add --apply")
         return
     print_lines(f"{name}: {go_back(workspace, name).reference} is the champion again")

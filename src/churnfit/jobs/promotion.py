@@ -1,19 +1,35 @@
-"""list, show, diff, promote and rollback: which version is the champion."""
+"""list, show, diff, promote, rollback and ledger: which version is the champion, and on whose word."""
 
 from __future__ import annotations
 
+import getpass
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from churnfit.errors import GateError, UsageError
 from churnfit.files import write_text
+from churnfit.jobs.training import now
 from churnfit.jobs.workspace import Workspace
-from churnfit.registry import Version
+from churnfit.registry import Registry, Row, Version
+from churnfit.registry import moves as registry_moves
+from churnfit.registry.moves import Deed
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.diff import diff
 from churnfit.scorecard.render import to_markdown
 
-__all__ = ["PromotionPlan", "differences", "load", "plan_promotion", "promote", "rollback"]
+__all__ = [
+    "PromotionPlan",
+    "ask",
+    "differences",
+    "ledger_faults",
+    "ledger_rows",
+    "load",
+    "mend",
+    "plan_promotion",
+    "promote",
+    "rollback",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +83,8 @@ def plan_promotion(workspace: Workspace, card: str, reference: str) -> Promotion
     return PromotionPlan(candidate=candidate, champion=champion, changes=changes, gates=gates)
 
 
-def promote(workspace: Workspace, card: str, reference: str, *, reason: str) -> Version:
-    """Make the candidate the champion and write ``champion.json`` and ``champion.md`` beside its spec.
+def ask(workspace: Workspace, card: str, reference: str, *, reason: str, by: str | None = None) -> Row:
+    """Record that somebody asks for the candidate to be promoted by another; return the ledger's row.
 
     Raises
     ------
@@ -76,6 +92,59 @@ def promote(workspace: Workspace, card: str, reference: str, *, reason: str) -> 
         CF606 when its gates did not pass.
     """
     registry = workspace.registry()
+    candidate = _candidate(registry, card, reference)
+    return registry_moves.ask(registry, candidate, _deed(by, reason, registry.text(candidate, "gates.txt")))
+
+
+def promote(workspace: Workspace, card: str, reference: str, *, reason: str, by: str | None = None) -> Version:
+    """Make the candidate the champion and write ``champion.json`` and ``champion.md`` beside its spec.
+
+    Raises
+    ------
+    GateError
+        CF606 when its gates did not pass; CF612 when a second person is demanded and nobody else asked.
+    """
+    registry = workspace.registry()
+    candidate = _candidate(registry, card, reference)
+    deed = _deed(by, reason, registry.text(candidate, "gates.txt"))
+    version = registry_moves.promote(registry, candidate, deed, second_person=workspace.second_person)
+    _export(workspace, registry, card)
+    return version
+
+
+def rollback(workspace: Workspace, card: str, *, reason: str = "rolled back", by: str | None = None) -> Version:
+    """Make the version that the champion replaced the champion again."""
+    registry = workspace.registry()
+    version = registry_moves.rollback(registry, card, _deed(by, reason), examine=lambda _card, _version: "")
+    _export(workspace, registry, card)
+    return version
+
+
+def ledger_rows(workspace: Workspace, card: str) -> list[Row]:
+    """Return the card's moves as the ledger has them, oldest first; nothing is checked."""
+    return workspace.registry().ledger.rows(card)
+
+
+def ledger_faults(workspace: Workspace, card: str) -> list[str]:
+    """Return everything wrong with the card's ledger, with MLflow's alias and with the artifacts; nothing is mended."""
+    return registry_moves.faults(workspace.registry(), card)
+
+
+def mend(workspace: Workspace, card: str, *, reason: str, by: str | None = None, adopt: bool = False) -> str:
+    """Bring MLflow to what the ledger says; return what was done, in a sentence.
+
+    Raises
+    ------
+    IntegrityError
+        CF610 when the ledger is damaged and `adopt` does not put MLflow's champion on record.
+    """
+    registry = workspace.registry()
+    done = registry_moves.mend(registry, card, _deed(by, reason), adopt=adopt)
+    _export(workspace, registry, card)
+    return done
+
+
+def _candidate(registry: Registry, card: str, reference: str) -> Version:
     candidate = registry.resolve(card, reference)
     if candidate.kind != "candidate":
         raise GateError(
@@ -85,21 +154,28 @@ def promote(workspace: Workspace, card: str, reference: str, *, reason: str) -> 
             came="a version promoted before",
             fix="Use `churnfit rollback` to go back to it.",
         )
-    version = registry.promote(candidate, reason=reason)
-    _export(workspace, card, registry.load(version))
-    return version
+    return candidate
 
 
-def rollback(workspace: Workspace, card: str) -> Version:
-    """Make the version that the champion replaced the champion again."""
-    registry = workspace.registry()
-    version = registry.rollback(card)
-    _export(workspace, card, registry.load(version))
-    return version
+def _deed(by: str | None, reason: str, verdict: str = "") -> Deed:
+    return Deed(by=by or _user(), at=now().strftime("%Y-%m-%dT%H:%M:%SZ"), reason=reason, verdict=verdict)
 
 
-def _export(workspace: Workspace, card: str, champion: Scorecard) -> None:
-    """Write the champion for review in git; nothing reads these files back."""
+def _user() -> str:
+    """Return who runs this, as the operating system knows them."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid {os.getuid()}"
+
+
+def _export(workspace: Workspace, registry: Registry, card: str) -> None:
+    """Write the champion for review in git, with the hash of its row of the ledger; nothing reads these files back."""
+    champion = registry.champion(card)
+    if champion is None:
+        return
+    learned, last = registry.load(champion), registry.ledger.rows(card)[-1]
     folder = workspace.cards[card].parent
-    write_text(champion.to_json(), folder / "champion.json")
-    write_text(to_markdown(champion), folder / "champion.md")
+    said = f"\nSHA-256 {champion.sha256}; {champion.reference}; row {last.sequence} of the ledger, {last.row_hash}\n"
+    write_text(learned.to_json(), folder / "champion.json")
+    write_text(to_markdown(learned) + said, folder / "champion.md")

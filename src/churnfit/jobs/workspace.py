@@ -17,12 +17,18 @@ from churnfit.cta.store import Store
 from churnfit.errors import SpecError, UsageError
 from churnfit.history.events_sql import events_engine
 from churnfit.history.snapshot import Engine
-from churnfit.registry import Registry
+from churnfit.registry import Ledger, Registry
 from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
 __all__ = ["FILE_NAME", "Workspace", "find_workspace"]
 
 FILE_NAME = "churnfit.toml"
+
+
+class _Promotion(Strict):
+    """What a promotion demands: with `second_person`, that one asks (``promote --ask``) and another promotes."""
+
+    second_person: bool = False
 
 
 class _File(Strict):
@@ -32,6 +38,7 @@ class _File(Strict):
     folder: str = ".churnfit"
     database: str | None = None
     tracking_uri: str | None = None
+    promotion: _Promotion = _Promotion()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,7 @@ class Workspace:
     database: str
     tracking_uri: str
     cards: dict[str, Path]
+    second_person: bool = False
 
     def card_name(self, given: str | None) -> str:
         """Return the card a command means: the given one, or the only one.
@@ -88,7 +96,7 @@ class Workspace:
 
     def registry(self) -> Registry:
         """Return the workspace's versions."""
-        return Registry(self.tracking_uri, self.folder / "artifacts")
+        return Registry(self.tracking_uri, self.folder / "artifacts", Ledger(self.database))
 
     def store(self) -> Store:
         """Return the workspace's runs and CTAs."""
@@ -147,6 +155,7 @@ def _read(root: Path) -> Workspace:
         database=_resolved(database, root),
         tracking_uri=_resolved(tracking, root),
         cards={name: root / where for name, where in file.cards.items()},
+        second_person=file.promotion.second_person,
     )
 
 
