@@ -194,12 +194,22 @@ def test_promote_plans_then_applies_then_rolls_back(churnfit: Cli, workspace: Wo
     plan = churnfit("promote", "candidate-1", "--card", CARD, cwd=workspace.root)
     assert plan.code == 0
     assert "candidate-1 would replace version-1" in plan.out
-    assert "Nothing was changed" in plan.out
+    assert "Nothing was changed. To do just this: churnfit promote candidate-1 --card onboarding --apply" in plan.out
+    assert plan.out.count("no account changes band") == 4
+    assert f"{DAY}: " in plan.out
     unsaid = churnfit("promote", "--card", CARD, "--apply", cwd=workspace.root)
     assert (unsaid.code, "error[CF703]" in unsaid.err) == (2, True)
     again = churnfit("promote", "--card", CARD, "--apply", "--reason", "again", cwd=workspace.root)
     assert again == Ended(code=0, out="onboarding: version-1 (from candidate-1) is the champion\n", err="")
     another(workspace)
+    found = document(churnfit("promote", "--card", CARD, "--weeks", "1", "--json", cwd=workspace.root))
+    assert {change["after"] for change in found["replay"]["changes"]} == {"red"}
+    assert list(found["replay"]["accounts"]) == [DAY]
+    wrong = ("promote", "--card", CARD, "--apply", "--reason", "x", "--plan", "20260630x1-0123456789ab")
+    stale = churnfit(*wrong, cwd=workspace.root)
+    assert (stale.code, "error[CF609]" in stale.err) == (3, True)
+    asked = churnfit("promote", "--ask", "--reason", "x", "--by", "ann", "--card", CARD, cwd=workspace.root)
+    assert (asked.code, "ann asks for candidate-2" in asked.out) == (0, True)
     done = churnfit("promote", "--card", CARD, "--apply", "--reason", "another", cwd=workspace.root)
     assert done == Ended(code=0, out="onboarding: version-2 (from candidate-2) is the champion\n", err="")
     asked = churnfit("rollback", "--card", CARD, cwd=workspace.root)

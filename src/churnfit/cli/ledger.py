@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from churnfit.cli.app import AsJson, CardOption, app, opened
+from churnfit.cli.app import AsJson, By, CardOption, app, opened
 from churnfit.cli.output import print_document, print_lines, print_table
 from churnfit.errors import IntegrityError, UsageError
 
@@ -71,7 +71,7 @@ def mend(
         bool, typer.Option("--adopt", help="The ledger is damaged: record the version of MLflow's alias as champion.")
     ] = False,
     reason: Annotated[str, typer.Option(help="Why; kept in the ledger. Needed with --adopt.")] = "",
-    by: Annotated[str | None, typer.Option(help="Who does it; the operating system's user when absent.")] = None,
+    by: By = None,
 ) -> None:
     """Set MLflow's alias back to what the ledger says; bring back a champion's lost artifact from the ledger's copy."""
     from churnfit.jobs.promotion import mend as make_whole

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from churnfit.errors import GateError, UsageError
+import pandas as pd
+
+from churnfit.errors import BusyError, GateError, UsageError
 from churnfit.files import write_text
-from churnfit.jobs.training import now
+from churnfit.jobs.replaying import Replay, last_day, replay_weeks
+from churnfit.jobs.training import Say, now
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Registry, Row, Version
 from churnfit.registry import moves as registry_moves
+from churnfit.registry.ledger import moves_in
 from churnfit.registry.moves import Deed
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.diff import diff
@@ -34,12 +39,18 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionPlan:
-    """What a promotion would change: the candidate, the champion it replaces, the difference in words, its gates."""
+    """What a promotion would change: the candidate, the champion it replaces, the difference in words, its gates.
 
+    `plan_id` is that of this decision and no other: ``YYYYMMDDxWEEKS-`` and a hash of the ledger's last move, the
+    candidate, the spec and the dates. `replay` is None where none was wanted.
+    """
+
+    plan_id: str
     candidate: Version
     champion: Version | None
     changes: list[str]
     gates: str
+    replay: Replay | None
 
     @property
     def open(self) -> bool:
@@ -70,17 +81,44 @@ def differences(workspace: Workspace, card: str, before: str, after: str) -> lis
     return diff(load(workspace, card, before)[1], load(workspace, card, after)[1])
 
 
-def plan_promotion(workspace: Workspace, card: str, reference: str) -> PromotionPlan:
-    """Return what promoting `reference` would change; nothing is written."""
+def plan_promotion(
+    workspace: Workspace,
+    card: str,
+    reference: str,
+    *,
+    until: pd.Timestamp | None = None,
+    weeks: int = 4,
+    say: Say = lambda _: None,
+) -> PromotionPlan:
+    """Return what promoting `reference` would change; nothing is written.
+
+    Parameters
+    ----------
+    until : pandas.Timestamp, optional
+        The last day of the replay; the newest scored one by default.
+    weeks : int
+        How many weekly dates are replayed; 0: none. Each costs one snapshot and two scorings.
+    """
     registry = workspace.registry()
     candidate = registry.resolve(card, reference)
     learned = registry.load(candidate)
     champion = registry.champion(card)
+    present = None if champion is None else registry.load(champion)
     changes = ["the first champion of this card"]
-    if champion is not None:
-        changes = diff(registry.load(champion), learned) or ["no difference: promoting it changes nothing"]
-    gates = registry.text(candidate, "gates.txt")
-    return PromotionPlan(candidate=candidate, champion=champion, changes=changes, gates=gates)
+    if present is not None:
+        changes = diff(present, learned) or ["no difference: promoting it changes nothing"]
+    until = last_day(workspace, card) if until is None else until
+    played = None
+    if weeks:
+        played = replay_weeks(workspace, workspace.spec(card), present, learned, until=until, weeks=weeks, say=say)
+    return PromotionPlan(
+        plan_id=_plan_id(workspace, registry.rows(card), candidate, f"{until:%Y%m%d}x{weeks}"),
+        candidate=candidate,
+        champion=champion,
+        changes=changes,
+        gates=registry.text(candidate, "gates.txt"),
+        replay=played,
+    )
 
 
 def ask(workspace: Workspace, card: str, reference: str, *, reason: str, by: str | None = None) -> Row:
@@ -96,18 +134,31 @@ def ask(workspace: Workspace, card: str, reference: str, *, reason: str, by: str
     return registry_moves.ask(registry, candidate, _deed(by, reason, registry.text(candidate, "gates.txt")))
 
 
-def promote(workspace: Workspace, card: str, reference: str, *, reason: str, by: str | None = None) -> Version:
+def promote(
+    workspace: Workspace, card: str, reference: str, *, reason: str, by: str | None = None, plan_id: str | None = None
+) -> Version:
     """Make the candidate the champion and write ``champion.json`` and ``champion.md`` beside its spec.
+
+    Parameters
+    ----------
+    plan_id : str, optional
+        The plan that was decided on; what is true now, by default.
 
     Raises
     ------
     GateError
         CF606 when its gates did not pass; CF612 when a second person is demanded and nobody else asked.
+    BusyError
+        CF609 when champion, candidate or spec are no longer those of the plan.
     """
     registry = workspace.registry()
     candidate = _candidate(registry, card, reference)
+    rows = registry.rows(card)
+    if plan_id is not None:
+        _require_fresh(plan_id, _plan_id(workspace, rows, candidate, plan_id.partition("-")[0]), card)
     deed = _deed(by, reason, registry.text(candidate, "gates.txt"))
-    version = registry_moves.promote(registry, candidate, deed, second_person=workspace.second_person)
+    after = rows[-1].mark if rows else ""
+    version = registry_moves.promote(registry, candidate, deed, after=after, second_person=workspace.second_person)
     _export(workspace, registry, card)
     return version
 
@@ -155,6 +206,25 @@ def _candidate(registry: Registry, card: str, reference: str) -> Version:
             fix="Use `churnfit rollback` to go back to it.",
         )
     return candidate
+
+
+def _plan_id(workspace: Workspace, rows: list[Row], candidate: Version, dates: str) -> str:
+    """Return ``dates-hash``; a row that somebody asked with makes no plan stale, a move does."""
+    spec = hashlib.sha256(workspace.cards[candidate.card].read_bytes()).hexdigest()
+    last = [row.mark for row in moves_in(rows)[-1:]]
+    text = "|".join((candidate.card, *last, candidate.reference, candidate.sha256, spec, dates))
+    return f"{dates}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _require_fresh(given: str, now_id: str, card: str) -> None:
+    if given != now_id:
+        raise BusyError(
+            "CF609",
+            where=f"plan for '{card}'",
+            expected=f"plan {given} to hold still",
+            came=f"{now_id}: champion, candidate or spec are others",
+            fix="Look at `churnfit ledger`, make a new plan with `churnfit promote`, and decide anew.",
+        )
 
 
 def _deed(by: str | None, reason: str, verdict: str = "") -> Deed:
