@@ -173,6 +173,8 @@ CODES: dict[str, str] = {
     "CF610": "The ledger of moves was tampered with, or its newest rows are gone: it does not say who is champion.",
     "CF611": "MLflow's alias is not where the ledger's last move put it: somebody moved it by hand.",
     "CF612": "A second person is needed: who promotes must be another than who asked (second_person in churnfit.toml).",
+    "CF613": "The canary of a rollback: the restored card does not score as it did. Nothing was moved.",
+    "CF614": "Published scores cannot be reproduced from the recorded card and the kept snapshot: one was changed.",
     # runs and the queue
     "CF701": "Another run holds the lock. Try again when it has ended.",
     "CF702": "No such account in the run, or no run on that date.",

@@ -17,13 +17,15 @@ from tests.small_card import contents
 
 from churnfit import __version__
 from churnfit.errors import CODES
+from churnfit.jobs.scoring import published_runs
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import SCHEMA_VERSION
 
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
-         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code", "ledger")  # fmt: skip
+         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code", "ledger",
+         "reproduce")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
@@ -216,7 +218,9 @@ def test_promote_plans_then_applies_then_rolls_back(churnfit: Cli, workspace: Wo
     assert (asked.code, "version-2 would give way to version-1" in asked.out) == (0, True)
     assert workspace.registry().resolve(CARD, "champion").reference == "version-2"
     back = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
-    assert back == Ended(code=0, out="onboarding: version-1 is the champion again\n", err="")
+    run = published_runs(workspace, CARD)[0]
+    canary = f"{run.accounts} accounts of {DAY} score as published"
+    assert back == Ended(code=0, out=f"onboarding: version-1 is the champion again; {canary}\n", err="")
     no_further = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
     assert (no_further.code, "error[CF607]" in no_further.err) == (2, True)
 
@@ -254,6 +258,17 @@ def test_score_again_has_nothing_to_do(churnfit: Cli, workspace: Workspace) -> N
     assert (dry.code, "dry run, nothing was written" in dry.out) == (0, True)
     done = document(churnfit("score", "--card", CARD, "--as-of", "2026-07-01", "--json", cwd=workspace.root))
     assert (done["published"], done["run"]["as_of"]) == (True, "2026-07-01")
+
+
+def test_reproduce_says_which_bytes_were_compared(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """The newest run, that of a date, or all; a date without a run is a usage error."""
+    said = churnfit("reproduce", "--card", CARD, cwd=demo_workspace.root)
+    assert (said.code, "are byte for byte what was published" in said.out) == (0, True)
+    assert churnfit("reproduce", "--card", CARD, "--as-of", DAY, "--all", cwd=demo_workspace.root) == said
+    [one] = document(churnfit("reproduce", "--card", CARD, "--json", cwd=demo_workspace.root))["reproduced"]
+    assert one["compared"] == ["snapshot", "scores", "reasons"]
+    none = churnfit("reproduce", "--card", CARD, "--as-of", "2026-01-01", cwd=demo_workspace.root)
+    assert (none.code, "error[CF702]" in none.err) == (2, True)
 
 
 def test_runs_and_queue(churnfit: Cli, demo_workspace: Workspace) -> None:

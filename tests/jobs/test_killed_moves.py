@@ -117,7 +117,7 @@ def test_a_move_killed_at_any_step_leaves_a_whole_champion(move: str, empty_mlfl
         outcomes.append("new" if card == new else "old")
         if card == old:  # the same command again does it, with no spare version left unused
             again = promote(workspace, "small", "latest", reason="again", by="ann") if move == "promote" else None
-            again = again or rollback(workspace, "small", by="ann")
+            again = again or rollback(workspace, "small", by="ann")[0]
             assert again.number == (3 if move == "promote" else 1)
             assert faults(workspace.registry(), "small") == []
     killer.process.stdin.close()  # type: ignore[union-attr]

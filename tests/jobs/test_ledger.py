@@ -338,7 +338,7 @@ def test_a_lost_champion_comes_back_from_the_ledger(fresh: Workspace) -> None:
     assert "it is version-3 now, from the ledger" in mend(fresh, "small", reason="gc ran", by="ann")
     registry = fresh.registry()
     assert registry.load(registry.resolve("small", "champion")) == OTHER
-    assert rollback(fresh, "small", by="ann").reference == "version-1"  # not to the lost twin of version-3
+    assert rollback(fresh, "small", by="ann")[0].reference == "version-1"  # not to the lost twin of version-3
 
 
 def test_a_deleted_champion_version_comes_back_too(fresh: Workspace) -> None:

@@ -110,8 +110,10 @@ def promote(
 def rollback(
     card: CardOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without this nothing changes.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "rolled back",
+    by: By = None,
 ) -> None:
-    """Make the version that the champion replaced the champion again."""
+    """Make the version that the champion replaced the champion again, once it scores as it did."""
     from churnfit.jobs.promotion import rollback as go_back
     from churnfit.registry.moves import predecessor
 
@@ -121,7 +123,8 @@ def rollback(
         champion, earlier = registry.resolve(name, "champion"), predecessor(registry, name)
         print_lines(f"{name}: {champion.reference} would give way to {earlier.reference}. To do it: add --apply")
         return
-    print_lines(f"{name}: {go_back(workspace, name).reference} is the champion again")
+    version, canary = go_back(workspace, name, reason=reason, by=by)
+    print_lines(f"{name}: {version.reference} is the champion again; {canary}")
 
 
 def _by_text(content: Any) -> Any:

@@ -13,6 +13,7 @@ import pandas as pd
 from churnfit.errors import BusyError, GateError, UsageError
 from churnfit.files import write_text
 from churnfit.jobs.replaying import Replay, last_day, replay_weeks
+from churnfit.jobs.reproducing import canary
 from churnfit.jobs.training import Say, now
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Registry, Row, Version
@@ -163,12 +164,30 @@ def promote(
     return version
 
 
-def rollback(workspace: Workspace, card: str, *, reason: str = "rolled back", by: str | None = None) -> Version:
-    """Make the version that the champion replaced the champion again."""
+def rollback(
+    workspace: Workspace, card: str, *, reason: str = "rolled back", by: str | None = None
+) -> tuple[Version, str]:
+    """Make the version that the champion replaced the champion again; return it and what its canary said.
+
+    Before anything moves the restored card scores up to 10,000 accounts again, which must come out as they did.
+
+    Raises
+    ------
+    UsageError
+        CF607 when the champion replaced nothing.
+    IntegrityError
+        CF613 when the restored card scores otherwise than it did.
+    """
     registry = workspace.registry()
-    version = registry_moves.rollback(registry, card, _deed(by, reason), examine=lambda _card, _version: "")
+    said: list[str] = []
+
+    def examine(restored: Scorecard, version: Version) -> str:
+        said.append(canary(workspace, restored, version))
+        return said[-1]
+
+    version = registry_moves.rollback(registry, card, _deed(by, reason), examine=examine)
     _export(workspace, registry, card)
-    return version
+    return version, said[-1]
 
 
 def ledger_rows(workspace: Workspace, card: str) -> list[Row]:
