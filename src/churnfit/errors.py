@@ -158,7 +158,7 @@ CODES: dict[str, str] = {
     "CF505": "SQL in the spec is not what may stand there: one SELECT in a source, one plain expression in a measure.",
     "CF506": "A file is already there; churnfit never overwrites what somebody wrote.",
     "CF507": "A secret must be given as env:NAME or file:PATH, and that name must exist.",
-    "CF508": "The database URL in churnfit.toml cannot be used.",
+    "CF508": "A database in churnfit.toml cannot be used: no SQLAlchemy URL, or one SQLite file for two purposes.",
     "CF509": "A source of events cannot be read by the Spark engine, which reads Parquet.",
     "CF510": "The engine in the spec needs something that is not installed.",
     # registry and artifacts

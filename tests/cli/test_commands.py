@@ -71,6 +71,7 @@ def test_doctor_finds_the_demo_well(churnfit: Cli, demo_workspace: Workspace) ->
     assert ended.code == (0 if found["packages"]["well"] else 1)
     assert found["champion of onboarding"]["found"].startswith("version-1, sha256 ")
     assert found["champion of dear"]["found"] == "none yet"
+    assert found["ledger of onboarding"]["found"] == "1 rows, intact"
     assert "champion of onboarding" in churnfit("doctor", cwd=demo_workspace.root).out
 
 
@@ -243,6 +244,8 @@ def test_the_ledger_is_listed_verified_and_mended(churnfit: Cli, workspace: Work
     assert document(churnfit("ledger", "verify", *at, "--json", cwd=workspace.root), 4)["intact"] is False
     refused = churnfit("score", *at, "--as-of", "2026-07-01", cwd=workspace.root)
     assert (refused.code, "error[CF610]" in refused.err) == (4, True)
+    doctor = churnfit("doctor", cwd=workspace.root)
+    assert (doctor.code, "CF610 ledger of 'onboarding'" in doctor.out) == (1, True)
     unsaid = churnfit("ledger", "mend", "--adopt", *at, cwd=workspace.root)
     assert (unsaid.code, "error[CF703]" in unsaid.err) == (2, True)
     assert churnfit("ledger", "mend", "--adopt", "--reason", "seen", *at, cwd=workspace.root).code == 0

@@ -14,7 +14,7 @@ import pytest
 from tests.jobs.test_ledger import CARD, OTHER, THIRD, made, register
 
 from churnfit.jobs.promotion import promote, rollback
-from churnfit.registry.moves import faults
+from churnfit.registry.mending import faults
 
 KILLER = """
 import json, os, signal, sys

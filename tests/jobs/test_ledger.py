@@ -21,7 +21,8 @@ from churnfit.jobs.promotion import ask, mend, promote, rollback
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Ledger, Registry, Row, RunRecord, Version, moves
 from churnfit.registry.ledger import FIRST_LINK, faults_of, moves_in, reigns
-from churnfit.registry.moves import Deed, faults
+from churnfit.registry.mending import faults
+from churnfit.registry.moves import Deed
 from churnfit.scorecard.card import Scorecard
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from churnfit.jobs.replaying import Replay, last_day, replay_weeks
 from churnfit.jobs.reproducing import canary
 from churnfit.jobs.training import Say, now
 from churnfit.jobs.workspace import Workspace
-from churnfit.registry import Registry, Row, Version
+from churnfit.registry import Registry, Row, Version, mending
 from churnfit.registry import moves as registry_moves
-from churnfit.registry.ledger import moves_in
+from churnfit.registry.ledger import last_mark, moves_in
 from churnfit.registry.moves import Deed
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.diff import diff
@@ -158,7 +158,7 @@ def promote(
     if plan_id is not None:
         _require_fresh(plan_id, _plan_id(workspace, rows, candidate, plan_id.partition("-")[0]), card)
     deed = _deed(by, reason, registry.text(candidate, "gates.txt"))
-    after = rows[-1].mark if rows else ""
+    after = last_mark(rows)
     version = registry_moves.promote(registry, candidate, deed, after=after, second_person=workspace.second_person)
     _export(workspace, registry, card)
     return version
@@ -192,12 +192,12 @@ def rollback(
 
 def ledger_rows(workspace: Workspace, card: str) -> list[Row]:
     """Return the card's moves as the ledger has them, oldest first; nothing is checked."""
-    return workspace.registry().ledger.rows(card)
+    return workspace.ledger().rows(card)
 
 
 def ledger_faults(workspace: Workspace, card: str) -> list[str]:
     """Return everything wrong with the card's ledger, with MLflow's alias and with the artifacts; nothing is mended."""
-    return registry_moves.faults(workspace.registry(), card)
+    return mending.faults(workspace.registry(), card)
 
 
 def mend(workspace: Workspace, card: str, *, reason: str, by: str | None = None, adopt: bool = False) -> str:
@@ -209,7 +209,7 @@ def mend(workspace: Workspace, card: str, *, reason: str, by: str | None = None,
         CF610 when the ledger is damaged and `adopt` does not put MLflow's champion on record.
     """
     registry = workspace.registry()
-    done = registry_moves.mend(registry, card, _deed(by, reason), adopt=adopt)
+    done = mending.mend(registry, card, _deed(by, reason), adopt=adopt)
     _export(workspace, registry, card)
     return done
 

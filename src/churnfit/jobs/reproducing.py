@@ -132,7 +132,7 @@ def _again(workspace: Workspace, run: RunRow) -> Reproduced:
 
 def _ledger_card(workspace: Workspace, card: str, sha256: str, run: RunRow | None = None) -> Scorecard:
     """Return the card that the ledger kept under `sha256`, its JSON checked against it."""
-    for row in moves_in(workspace.registry().ledger.rows(card)):
+    for row in moves_in(workspace.ledger().rows(card)):
         if row.card_sha256 == sha256:
             found = Scorecard.from_json(row.card_json)
             if found.sha256 == sha256:

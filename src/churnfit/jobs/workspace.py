@@ -96,7 +96,11 @@ class Workspace:
 
     def registry(self) -> Registry:
         """Return the workspace's versions."""
-        return Registry(self.tracking_uri, self.folder / "artifacts", Ledger(self.database))
+        return Registry(self.tracking_uri, self.folder / "artifacts", self.ledger())
+
+    def ledger(self) -> Ledger:
+        """Return the record of who moved a champion."""
+        return Ledger(self.database)
 
     def store(self) -> Store:
         """Return the workspace's runs and CTAs."""
@@ -149,11 +153,20 @@ def _read(root: Path) -> Workspace:
     folder = root / file.folder
     database = os.environ.get("CHURNFIT_DATABASE") or file.database or f"sqlite:///{folder / 'churnfit.db'}"
     tracking = os.environ.get("CHURNFIT_TRACKING_URI") or file.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+    database, tracking = _resolved(database, root), _resolved(tracking, root)
+    if database == tracking and database.startswith("sqlite:"):  # each would wait for the other's lock
+        raise SpecError(
+            "CF508",
+            where=str(path),
+            expected="a database of its own for MLflow",
+            came="one SQLite file for both",
+            fix="Give tracking_uri another file than database.",
+        )
     return Workspace(
         root=root,
         folder=folder,
-        database=_resolved(database, root),
-        tracking_uri=_resolved(tracking, root),
+        database=database,
+        tracking_uri=tracking,
         cards={name: root / where for name, where in file.cards.items()},
         second_person=file.promotion.second_person,
     )

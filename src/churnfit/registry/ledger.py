@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from churnfit.database import open_database, transaction
 from churnfit.errors import BusyError
 
-__all__ = ["FIRST_LINK", "Kind", "Ledger", "Row", "as_mapping", "faults_of", "moves_in", "reigns", "stale"]
+__all__ = ["FIRST_LINK", "Kind", "Ledger", "Row", "as_mapping", "faults_of", "last_mark", "moves_in", "reigns", "stale"]
 
 FIRST_LINK = "0" * 64
 """What stands as the previous hash in a card's first row."""
@@ -119,8 +119,8 @@ class Ledger:
         """
         with self._transaction() as connection:
             last = next(iter(_rows(connection, row.card)[-1:]), None)
-            if (last.mark if last else "") != after:
-                raise stale(row.card, expected=after, came=last.mark if last else "")
+            if (mark := last.mark if last else "") != after:
+                raise stale(row.card, expected=after, came=mark)
             row = replace(
                 row,
                 sequence=last.sequence + 1 if last else 1,
@@ -159,6 +159,11 @@ def stale(card: str, *, expected: str, came: str) -> BusyError:
         came=came[:20] or "none",
         fix="Somebody else was first: look at `churnfit ledger` and make a new plan with `churnfit promote`.",
     )
+
+
+def last_mark(rows: list[Row]) -> str:
+    """Return the mark of the last row, "" where there is none."""
+    return rows[-1].mark if rows else ""
 
 
 def moves_in(rows: list[Row]) -> list[Row]:

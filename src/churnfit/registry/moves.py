@@ -1,4 +1,4 @@
-"""Who becomes champion: ask, promote, roll back, mend; each is one row of the ledger, then MLflow's alias.
+"""Who becomes champion: ask, promote, roll back; each is one row of the ledger, then MLflow's alias.
 
 The row is the move. Killed before it, nothing happened (but for a spare copy that the next promotion takes); killed
 after it, the next command sets the alias forward.
@@ -10,18 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from churnfit.errors import BusyError, GateError, UsageError
-from churnfit.registry.ledger import Kind, Row, faults_of, moves_in, reigns, stale
-from churnfit.registry.mirror import MARK, Mirror, damage
+from churnfit.registry.ledger import Kind, Row, last_mark, moves_in, reigns, stale
 from churnfit.registry.records import Version
 from churnfit.registry.versions import Registry
 from churnfit.scorecard.card import Scorecard
 
-__all__ = ["Deed", "ask", "faults", "mend", "predecessor", "promote", "rollback"]
+__all__ = ["Deed", "ask", "predecessor", "promote", "rollback", "row_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deed:
-    """Who does it, when (ISO-8601, UTC) and why; `verdict` is what the gates said."""
+    """Who does it, when (ISO-8601, UTC) and why; `verdict` is what the gates said.
+
+    `by` is a name given, not proven: who may write is the database's and the MLflow server's to say.
+    """
 
     by: str
     at: str
@@ -39,7 +41,7 @@ def ask(registry: Registry, candidate: Version, deed: Deed) -> Row:
     """
     _require_gates(candidate)
     rows = registry.rows(candidate.card)
-    row = registry.ledger.append(_row(candidate, registry.load(candidate), deed, kind="asked"), after=_mark(rows))
+    row = registry.ledger.append(row_of(candidate, registry.load(candidate), deed, kind="asked"), after=last_mark(rows))
     registry.reflect(candidate.card)
     return row
 
@@ -67,8 +69,8 @@ def promote(
     """
     _require_gates(candidate)
     rows = registry.rows(candidate.card)
-    if after is not None and after != _mark(rows):
-        raise stale(candidate.card, expected=after, came=_mark(rows))
+    if after is not None and after != last_mark(rows):
+        raise stale(candidate.card, expected=after, came=last_mark(rows))
     card = registry.load(candidate)
     champion = next(iter(moves_in(rows)[-1:]), None)
     if champion is not None and champion.card_sha256 == candidate.sha256:
@@ -83,8 +85,8 @@ def promote(
         )
     asked_by = _asker(rows, candidate, deed, demanded=second_person)
     number = registry.admit(candidate, reason=deed.reason)
-    row = replace(_row(candidate, card, deed, kind="promoted"), version=number, asked_by=asked_by)
-    registry.ledger.append(row, after=_mark(rows))
+    row = replace(row_of(candidate, card, deed, kind="promoted"), version=number, asked_by=asked_by)
+    registry.ledger.append(row, after=last_mark(rows))
     registry.reflect(candidate.card)
     return registry.version(candidate.card, "version", number)
 
@@ -120,115 +122,11 @@ def rollback(registry: Registry, card: str, deed: Deed, *, examine: Callable[[Sc
     version = registry.version(card, "version", earlier.version)
     restored = registry.load(version)
     canary = examine(restored, version)
-    row = _row(version, restored, replace(deed, verdict=earlier.verdict), kind="rolled back")
+    row = row_of(version, restored, replace(deed, verdict=earlier.verdict), kind="rolled back")
     row = replace(row, version=earlier.version, canary=canary)
-    registry.ledger.append(row, after=_mark(rows))
+    registry.ledger.append(row, after=last_mark(rows))
     registry.reflect(card)
     return registry.version(card, "version", earlier.version)
-
-
-def mend(registry: Registry, card: str, deed: Deed, *, adopt: bool = False) -> str:
-    """Bring MLflow to what the ledger says, in one sentence; a champion's artifact that is lost, from the ledger.
-
-    Parameters
-    ----------
-    adopt : bool
-        Where the ledger itself is damaged: put the version that MLflow's alias names on record as the champion.
-
-    Raises
-    ------
-    IntegrityError
-        CF610 when the ledger is damaged and `adopt` is not set.
-    UsageError
-        CF703 when `adopt` is set and the ledger is not damaged: a rollback or promotion is the way then.
-    """
-    mirror, rows = registry.mirror(card), registry.ledger.rows(card)
-    fault = damage(rows, mirror)
-    if fault and adopt:
-        return _adopt(registry, card, deed, fault)
-    if fault:
-        registry.rows(card)  # says CF610
-    if adopt:
-        raise UsageError(
-            "CF703",
-            where="ledger mend --adopt",
-            expected="a damaged ledger",
-            came="one whose end is whole",
-            fix="Leave out --adopt; promote or roll back to move the champion.",
-        )
-    champion = next(iter(moves_in(rows)[-1:]), None)
-    if champion is None:
-        return "nothing to mend: no champion yet"
-    if lost := registry.artifact_faults(card, champion.version, champion.card_sha256):
-        return _restore(registry, champion, deed, lost[0])
-    registry.reflect(card)
-    was = "no version" if mirror.version is None else f"version-{mirror.version}"
-    if (mirror.version, mirror.mark) == (champion.version, _mark(rows)):
-        return f"nothing to mend: version-{champion.version} is the champion, in the ledger and in MLflow"
-    return f"MLflow's alias was on {was}; it is on version-{champion.version} now, as the ledger says"
-
-
-def faults(registry: Registry, card: str) -> list[str]:
-    """Return everything wrong with the card's ledger, mirror and artifacts, a sentence each; nothing is mended.
-
-    A last row that MLflow does not know yet is said too: a killed move leaves it, and so does who writes one by hand.
-    """
-    mirror, rows = registry.mirror(card), registry.ledger.rows(card)
-    said = faults_of(rows)
-    marks = {row.mark for row in rows}
-    if rows and not mirror.mark:
-        said.append(f"MLflow has no mark ({MARK}) of the ledger's last row")
-    if mirror.mark and mirror.mark not in marks:
-        said.append(f"MLflow was marked with row {mirror.mark[:16]}…, which is not in the ledger: rows are gone")
-    elif rows and mirror.mark and mirror.mark != rows[-1].mark:
-        said.append(
-            f"MLflow is behind, marked with row {mirror.mark[:10]}…, the last is {rows[-1].sequence}, by "
-            f"'{rows[-1].done_by}': a killed move, which any other command sets forward, or a row put there by hand"
-        )
-    said += _mirror_faults(rows, mirror)
-    for version, row in {row.version: row for row in moves_in(rows)}.items():
-        said += registry.artifact_faults(card, version, row.card_sha256)
-    return said
-
-
-def _mirror_faults(rows: list[Row], mirror: Mirror) -> list[str]:
-    moves = moves_in(rows)
-    expected = moves[-1].version if moves else None
-    if mirror.version == expected:
-        return []
-    names = ["no version" if number is None else f"version-{number}" for number in (mirror.version, expected)]
-    return [f"MLflow's alias is on {names[0]}, the ledger's champion is {names[1]}"]
-
-
-def _adopt(registry: Registry, card: str, deed: Deed, fault: str) -> str:
-    number = registry.mirror(card).version
-    if number is None:
-        raise UsageError(
-            "CF602",
-            where=f"champion of '{card}'",
-            expected="a version that MLflow's alias names",
-            came="no alias",
-            fix="Restore the database from a backup.",
-        )
-    version = registry.production(card, number)
-    adopted = registry.load(version)
-    row = _row(version, adopted, replace(deed, verdict=f"The ledger was damaged: {fault}."), kind="adopted")
-    row = replace(row, version=number)
-    registry.ledger.append(row, after=_mark(registry.ledger.rows(card)))
-    registry.reflect(card)
-    return f"version-{number} is on record as the champion; the ledger was damaged: {fault}"
-
-
-def _restore(registry: Registry, champion: Row, deed: Deed, lost: str) -> str:
-    number = registry.admit_again(champion)
-    said = f"version-{champion.version} again, its card from the ledger, because MLflow's was lost: {lost}"
-    row = replace(
-        champion, kind="adopted", asked_by="", done_by=deed.by, at=deed.at, reason=deed.reason, verdict=said, canary=""
-    )
-    row = replace(row, version=number)
-    registry.ledger.append(row, after=_mark(registry.ledger.rows(champion.card)))
-    registry.reflect(champion.card)
-    return f"the card of version-{champion.version} was lost in MLflow; it is version-{number} now, from the ledger"
 
 
 def _require_gates(candidate: Version) -> None:
@@ -272,7 +170,8 @@ def _before(registry: Registry, card: str) -> Row:
     return chain[-2]
 
 
-def _row(version: Version, card: Scorecard, deed: Deed, *, kind: Kind) -> Row:
+def row_of(version: Version, card: Scorecard, deed: Deed, *, kind: Kind) -> Row:
+    """Return the row that says `deed` was done to `version`, whose card is `card`; place and hashes come later."""
     return Row(
         card=version.card,
         kind=kind,
@@ -284,7 +183,3 @@ def _row(version: Version, card: Scorecard, deed: Deed, *, kind: Kind) -> Row:
         card_sha256=card.sha256,
         card_json=card.to_json(),
     )
-
-
-def _mark(rows: list[Row]) -> str:
-    return rows[-1].mark if rows else ""

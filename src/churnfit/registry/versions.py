@@ -13,7 +13,6 @@ import math
 import os
 import re
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -241,18 +240,6 @@ class Registry:
     def production(self, card: str, number: int) -> Version:
         """Return a production version by MLflow's own word, for where the ledger cannot be believed."""
         return _as_version(card, "version", self._client.get_model_version(card, str(number)), [])
-
-    def artifact_faults(self, card: str, number: int, sha256: str) -> list[str]:
-        """Return what is wrong with the card that MLflow keeps for a move to `number`; empty when it is `sha256`'s."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            found = self.load(replace(self.production(card, number), sha256=sha256))
-        except MlflowException:
-            return [f"version-{number} is not in MLflow any more"]
-        except IntegrityError as fault:
-            return [f"version-{number}: {fault.where}: expected {fault.expected}, came {fault.came}"]
-        return [] if found.sha256 == sha256 else [f"version-{number}: the artifact is another card"]
 
     def text(self, version: Version, name: str) -> str:
         """Return a text that was logged with the version's run."""
