@@ -171,6 +171,12 @@ def test_a_lost_artifact_is_said(registry: Registry, tmp_path: Path) -> None:
         registry.load(version)
 
 
+def test_a_lost_text_is_said(registry: Registry) -> None:
+    """What was never logged, or is gone, is named: CF601."""
+    with pytest.raises(IntegrityError, match=r"CF601 small candidate-1: expected its gates.txt in the artifact store"):
+        registry.text(register(registry), "gates.txt")
+
+
 def test_cards_do_not_mix(registry: Registry) -> None:
     """Two cards of one store have versions and champions of their own."""
     promote(registry, register(registry), "one")

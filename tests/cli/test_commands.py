@@ -71,7 +71,7 @@ def test_doctor_finds_the_demo_well(churnfit: Cli, demo_workspace: Workspace) ->
     assert ended.code == (0 if found["packages"]["well"] else 1)
     assert found["champion of onboarding"]["found"].startswith("version-1, sha256 ")
     assert found["champion of dear"]["found"] == "none yet"
-    assert found["ledger of onboarding"]["found"] == "1 rows, intact"
+    assert found["ledger of onboarding"]["found"] == "intact; rows: 1"
     assert "champion of onboarding" in churnfit("doctor", cwd=demo_workspace.root).out
 
 
@@ -233,7 +233,7 @@ def test_the_ledger_is_listed_verified_and_mended(churnfit: Cli, workspace: Work
     assert (row["kind"], row["version"], row["reason"]) == ("promoted", 1, "first champion of the demo")
     assert "first champion of the demo" in churnfit("ledger", *at, cwd=workspace.root).out
     well = churnfit("ledger", "verify", *at, cwd=workspace.root)
-    assert (well.code, "1 rows, every hash, link, card and artifact as written" in well.out) == (0, True)
+    assert (well.code, "intact; rows: 1; every hash, link, card and artifact is as written" in well.out) == (0, True)
     assert document(churnfit("ledger", "verify", *at, "--json", cwd=workspace.root))["intact"] is True
     assert "nothing to mend" in churnfit("ledger", "mend", *at, cwd=workspace.root).out
     with closing(sqlite3.connect(workspace.folder / "churnfit.db")) as database:

@@ -60,7 +60,7 @@ def verify(card: CardOption = None, as_json: AsJson = False) -> None:
     elif faults:
         print_lines(f"{name}: NOT INTACT", *(f"  {fault}" for fault in faults))
     else:
-        print_lines(f"{name}: {len(rows)} rows, every hash, link, card and artifact as written")
+        print_lines(f"{name}: intact; rows: {len(rows)}; every hash, link, card and artifact is as written")
     raise typer.Exit(IntegrityError.exit_code if faults else 0)
 
 

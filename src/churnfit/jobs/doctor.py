@@ -95,7 +95,7 @@ def _ledger(workspace: Workspace, card: str) -> str:
             came=count_and_examples(faults),
             fix=f"churnfit ledger verify --card {card} says each in full.",
         )
-    return f"{len(workspace.ledger().rows(card))} rows, intact"
+    return f"intact; rows: {len(workspace.ledger().rows(card))}"
 
 
 def _champion(workspace: Workspace, card: str) -> str:

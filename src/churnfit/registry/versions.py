@@ -242,10 +242,14 @@ class Registry:
         return _as_version(card, "version", self._client.get_model_version(card, str(number)), [])
 
     def text(self, version: Version, name: str) -> str:
-        """Return a text that was logged with the version's run."""
+        """Return a text that was logged with the version's run; CF601 when it is gone."""
         import mlflow
+        from mlflow.exceptions import MlflowException
 
-        text: str = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}")
+        try:
+            text: str = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}")
+        except (MlflowException, OSError) as fault:
+            raise _lost(version, str(fault)[:200], what=name) from fault
         return text
 
     def _experiment(self, card: str) -> str:
@@ -285,11 +289,11 @@ def _as_version(card: str, kind: str, item: Any, moves: list[Row]) -> Version:
     )
 
 
-def _lost(version: Version, came: str) -> IntegrityError:
+def _lost(version: Version, came: str, *, what: str = "scorecard JSON") -> IntegrityError:
     return IntegrityError(
         "CF601",
         where=f"{version.card} {version.reference}",
-        expected="its scorecard JSON in the artifact store",
+        expected=f"its {what} in the artifact store",
         came=came,
         fix="Restore the store to where it was (MLflow keeps absolute paths; a workspace cannot be moved), or refit.",
     )
