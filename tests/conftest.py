@@ -68,10 +68,13 @@ def workspace(demo_workspace: Workspace, tmp_path: Path) -> Workspace:
 @pytest.fixture(scope="session")
 def empty_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated MLflow database without runs or versions: migrating takes seconds, copying nothing."""
-    from churnfit.registry import Registry
+    from churnfit.registry import Ledger, Registry
 
     path = tmp_path_factory.mktemp("mlflow") / "empty.db"
-    assert Registry(f"sqlite:///{path}", path.parent).versions("none") == []
+    assert (
+        Registry(f"sqlite:///{path}", path.parent, Ledger(f"sqlite:///{path.parent / 'ledger.db'}")).versions("none")
+        == []
+    )
     return path
 
 

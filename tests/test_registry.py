@@ -13,7 +13,8 @@ import pytest
 from tests.small_card import CARD, HEALTH, snapshot
 
 from churnfit.errors import BusyError, GateError, IntegrityError, UsageError
-from churnfit.registry import Registry, RunRecord, Version
+from churnfit.registry import Ledger, Registry, RunRecord, Version, moves
+from churnfit.registry.moves import Deed
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.contract import coerce, input_columns
 
@@ -25,7 +26,8 @@ THIRD = replace(CARD, slope=0.10)
 def registry(empty_mlflow: Path, tmp_path: Path) -> Registry:
     """An empty registry."""
     shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
-    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'churnfit.db'}")
+    return Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts", ledger)
 
 
 def register(registry: Registry, card: Scorecard = CARD, *, gates_passed: bool = True) -> Version:
@@ -38,6 +40,17 @@ def register(registry: Registry, card: Scorecard = CARD, *, gates_passed: bool =
         champion_sha256=champion.sha256 if (champion := registry.champion(card.name)) else "",
     )
     return registry.register(card, record)
+
+
+def promote(registry: Registry, candidate: Version, reason: str = "because") -> Version:
+    """Promote as ann, at noon."""
+    return moves.promote(registry, candidate, Deed(by="ann", at="2026-03-01T12:00:00Z", reason=reason))
+
+
+def rollback(registry: Registry) -> Version:
+    """Roll the card back as bob, at one o'clock, with a canary that always sings."""
+    deed = Deed(by="bob", at="2026-03-01T13:00:00Z", reason="it misled us")
+    return moves.rollback(registry, "small", deed, examine=lambda _card, _version: "sang")
 
 
 def json_of(tmp_path: Path) -> list[Path]:
@@ -80,8 +93,8 @@ def test_a_card_never_fitted_has_no_versions(registry: Registry) -> None:
 
 def test_promoting_copies_the_version_and_moves_the_champion(registry: Registry) -> None:
     """A promotion is a version of its own, with the reason, the same card, and where it came from."""
-    registry.promote(register(registry), reason="the first")
-    champion = registry.promote(register(registry, OTHER), reason="calibrated better")
+    promote(registry, register(registry), "the first")
+    champion = promote(registry, register(registry, OTHER), "calibrated better")
     assert (champion.reference, champion.is_champion) == ("version-2", True)
     assert (champion.promoted_from, champion.reason) == ("candidate-2", "calibrated better")
     assert registry.resolve("small", "champion") == champion
@@ -93,16 +106,16 @@ def test_promoting_copies_the_version_and_moves_the_champion(registry: Registry)
 def test_a_candidate_judged_against_another_champion_is_stale(registry: Registry) -> None:
     """Both were judged when there was no champion; once one is it, the other was never compared with it."""
     first, second = register(registry), register(registry, OTHER)
-    registry.promote(first, reason="the first")
+    promote(registry, first, "the first")
     with pytest.raises(BusyError, match=r"CF608 small candidate-2: .*Fit again") as fault:
-        registry.promote(second, reason="the second")
+        promote(registry, second, "the second")
     assert fault.value.exit_code == 3
 
 
 def test_promoting_the_champion_s_own_card_changes_nothing(registry: Registry) -> None:
     """A refit that learns the same card makes no new version, so a rollback still goes to another card."""
-    champion = registry.promote(register(registry), reason="the first")
-    assert registry.promote(register(registry), reason="again") == champion
+    champion = promote(registry, register(registry), "the first")
+    assert promote(registry, register(registry), "again") == champion
     assert [v.reference for v in registry.versions("small") if v.kind == "version"] == ["version-1"]
 
 
@@ -110,7 +123,7 @@ def test_a_card_that_failed_a_gate_cannot_be_promoted(registry: Registry) -> Non
     """The refusal is CF606, and there is still no champion."""
     refused = register(registry, gates_passed=False)
     with pytest.raises(GateError, match=r"CF606 small candidate-1: expected every gate passed") as fault:
-        registry.promote(refused, reason="please")
+        promote(registry, refused, "please")
     assert fault.value.exit_code == 1
     assert [version.reference for version in registry.versions("small")] == ["candidate-1"]
 
@@ -118,22 +131,22 @@ def test_a_card_that_failed_a_gate_cannot_be_promoted(registry: Registry) -> Non
 def test_rollback_goes_back_through_the_chain_of_champions(registry: Registry) -> None:
     """The third gives way to the second, the second to the first, and the first to nothing."""
     for card in (CARD, OTHER, THIRD):
-        registry.promote(register(registry, card), reason="next")
-    assert registry.rollback("small").reference == "version-2"
-    back = registry.rollback("small")
+        promote(registry, register(registry, card), "next")
+    assert rollback(registry).reference == "version-2"
+    back = rollback(registry)
     assert (back.reference, back.is_champion) == ("version-1", True)
     assert registry.load(registry.resolve("small", "champion")) == CARD
     with pytest.raises(UsageError, match=r"CF607 card 'small': .*version-1 is the first"):
-        registry.rollback("small")
+        rollback(registry)
 
 
 def test_a_promotion_after_a_rollback_replaces_the_champion_of_that_day(registry: Registry) -> None:
     """After 1, 2, back to 1, then 3: rolling back from 3 gives 1, not 2."""
-    registry.promote(register(registry, CARD), reason="one")
-    registry.promote(register(registry, OTHER), reason="two")
-    registry.rollback("small")
-    registry.promote(register(registry, THIRD), reason="three")
-    assert registry.rollback("small").reference == "version-1"
+    promote(registry, register(registry, CARD), "one")
+    promote(registry, register(registry, OTHER), "two")
+    rollback(registry)
+    promote(registry, register(registry, THIRD), "three")
+    assert rollback(registry).reference == "version-1"
 
 
 def test_one_changed_byte_is_found_when_loading(registry: Registry, tmp_path: Path) -> None:
@@ -145,7 +158,7 @@ def test_one_changed_byte_is_found_when_loading(registry: Registry, tmp_path: Pa
         registry.load(version)
     assert fault.value.exit_code == 4
     with pytest.raises(IntegrityError, match="CF601"):
-        registry.promote(version, reason="unseen")
+        promote(registry, version, "unseen")
     with pytest.raises(UsageError, match="CF602"):
         registry.resolve("small", "champion")
 
@@ -158,9 +171,15 @@ def test_a_lost_artifact_is_said(registry: Registry, tmp_path: Path) -> None:
         registry.load(version)
 
 
+def test_a_lost_text_is_said(registry: Registry) -> None:
+    """What was never logged, or is gone, is named: CF601."""
+    with pytest.raises(IntegrityError, match=r"CF601 small candidate-1: expected its gates.txt in the artifact store"):
+        registry.text(register(registry), "gates.txt")
+
+
 def test_cards_do_not_mix(registry: Registry) -> None:
     """Two cards of one store have versions and champions of their own."""
-    registry.promote(register(registry), reason="one")
+    promote(registry, register(registry), "one")
     assert registry.versions("other") == []
     register(registry, replace(CARD, name="other"))
     assert [version.reference for version in registry.versions("other")] == ["candidate-1"]
@@ -182,7 +201,7 @@ def test_the_stored_model_has_no_pickle_anywhere(registry: Registry, tmp_path: P
 def test_mlflow_serves_the_cards_numbers_without_unpickling(registry: Registry, tmp_path: Path) -> None:
     """With pickle forbidden, the generic loader predicts the card's health, probability and band."""
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false"
-    registry.promote(register(registry), reason="to serve")
+    promote(registry, register(registry), "to serve")
     import mlflow
 
     model = mlflow.pyfunc.load_model("models:/small@champion")

@@ -174,7 +174,7 @@ CODES: dict[str, str] = {
     "CF505": "SQL in the spec is not what may stand there: one SELECT in a source, one plain expression in a measure.",
     "CF506": "A file is already there; churnfit never overwrites what somebody wrote.",
     "CF507": "A secret must be given as env:NAME or file:PATH, and that name must exist.",
-    "CF508": "The database URL in churnfit.toml cannot be used.",
+    "CF508": "A database in churnfit.toml cannot be used: no SQLAlchemy URL, or one SQLite file for two purposes.",
     "CF509": "A source of events cannot be read by the Spark engine, which reads Parquet.",
     "CF510": "The engine in the spec needs something that is not installed.",
     # registry and artifacts
@@ -185,6 +185,12 @@ CODES: dict[str, str] = {
     "CF606": "A gate refused the version; promotion needs every gate passed or not applicable.",
     "CF607": "There is no earlier champion to roll back to.",
     "CF608": "The champion moved after the candidate was judged: its gates compared it with another champion.",
+    "CF609": "Somebody else moved the champion between the plan and its application. Make a new plan and decide anew.",
+    "CF610": "The ledger of moves was tampered with, or its newest rows are gone: it does not say who is champion.",
+    "CF611": "MLflow's alias is not where the ledger's last move put it: somebody moved it by hand.",
+    "CF612": "A second person is needed: who promotes must be another than who asked (second_person in churnfit.toml).",
+    "CF613": "The canary of a rollback: the restored card does not score as it did. Nothing was moved.",
+    "CF614": "Published scores cannot be reproduced from the recorded card and the kept snapshot: one was changed.",
     # runs and the queue
     "CF701": "Another run holds the lock. Try again when it has ended.",
     "CF702": "No such account in the run, or no run on that date.",

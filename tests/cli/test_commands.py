@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,15 @@ from tests.small_card import contents
 
 from churnfit import __version__
 from churnfit.errors import CODES
+from churnfit.jobs.scoring import published_runs
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import SCHEMA_VERSION
 
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
-         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code")  # fmt: skip
+         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code", "ledger",
+         "reproduce")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
@@ -67,6 +71,7 @@ def test_doctor_finds_the_demo_well(churnfit: Cli, demo_workspace: Workspace) ->
     assert ended.code == (0 if found["packages"]["well"] else 1)
     assert found["champion of onboarding"]["found"].startswith("version-1, sha256 ")
     assert found["champion of dear"]["found"] == "none yet"
+    assert found["ledger of onboarding"]["found"] == "intact; rows: 1"
     assert "champion of onboarding" in churnfit("doctor", cwd=demo_workspace.root).out
 
 
@@ -192,21 +197,60 @@ def test_promote_plans_then_applies_then_rolls_back(churnfit: Cli, workspace: Wo
     plan = churnfit("promote", "candidate-1", "--card", CARD, cwd=workspace.root)
     assert plan.code == 0
     assert "candidate-1 would replace version-1" in plan.out
-    assert "Nothing was changed" in plan.out
+    assert "Nothing was changed. To do just this: churnfit promote candidate-1 --card onboarding --apply" in plan.out
+    assert plan.out.count("no account changes band") == 4
+    assert f"{DAY}: " in plan.out
     unsaid = churnfit("promote", "--card", CARD, "--apply", cwd=workspace.root)
     assert (unsaid.code, "error[CF703]" in unsaid.err) == (2, True)
     again = churnfit("promote", "--card", CARD, "--apply", "--reason", "again", cwd=workspace.root)
     assert again == Ended(code=0, out="onboarding: version-1 (from candidate-1) is the champion\n", err="")
     another(workspace)
+    found = document(churnfit("promote", "--card", CARD, "--weeks", "1", "--json", cwd=workspace.root))
+    assert {change["after"] for change in found["replay"]["changes"]} == {"red"}
+    assert list(found["replay"]["accounts"]) == [DAY]
+    wrong = ("promote", "--card", CARD, "--apply", "--reason", "x", "--plan", "20260630x1-0123456789ab")
+    stale = churnfit(*wrong, cwd=workspace.root)
+    assert (stale.code, "error[CF609]" in stale.err) == (3, True)
+    asked = churnfit("promote", "--ask", "--reason", "x", "--by", "ann", "--card", CARD, cwd=workspace.root)
+    assert (asked.code, "ann asks for candidate-2" in asked.out) == (0, True)
     done = churnfit("promote", "--card", CARD, "--apply", "--reason", "another", cwd=workspace.root)
     assert done == Ended(code=0, out="onboarding: version-2 (from candidate-2) is the champion\n", err="")
     asked = churnfit("rollback", "--card", CARD, cwd=workspace.root)
     assert (asked.code, "version-2 would give way to version-1" in asked.out) == (0, True)
     assert workspace.registry().resolve(CARD, "champion").reference == "version-2"
     back = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
-    assert back == Ended(code=0, out="onboarding: version-1 is the champion again\n", err="")
+    run = published_runs(workspace, CARD)[0]
+    canary = f"{run.accounts} accounts of {DAY} score as published"
+    assert back == Ended(code=0, out=f"onboarding: version-1 is the champion again; {canary}\n", err="")
     no_further = churnfit("rollback", "--card", CARD, "--apply", cwd=workspace.root)
     assert (no_further.code, "error[CF607]" in no_further.err) == (2, True)
+
+
+def test_the_ledger_is_listed_verified_and_mended(churnfit: Cli, workspace: Workspace) -> None:
+    """One move; intact, until somebody edits a reason: exit code 4, and scoring is refused until it is adopted."""
+    at = ("--card", CARD)
+    [row] = document(churnfit("ledger", *at, "--json", cwd=workspace.root))["rows"]
+    assert (row["kind"], row["version"], row["reason"]) == ("promoted", 1, "first champion of the demo")
+    assert "first champion of the demo" in churnfit("ledger", *at, cwd=workspace.root).out
+    well = churnfit("ledger", "verify", *at, cwd=workspace.root)
+    assert (well.code, "intact; rows: 1; every hash, link, card and artifact is as written" in well.out) == (0, True)
+    assert document(churnfit("ledger", "verify", *at, "--json", cwd=workspace.root))["intact"] is True
+    assert "nothing to mend" in churnfit("ledger", "mend", *at, cwd=workspace.root).out
+    with closing(sqlite3.connect(workspace.folder / "churnfit.db")) as database:
+        database.execute("UPDATE ledger SET done_by = 'somebody else'")
+        database.commit()
+    found = churnfit("ledger", "verify", *at, cwd=workspace.root)
+    assert (found.code, "row 1: its hash is not that of its fields" in found.out) == (4, True)
+    assert document(churnfit("ledger", "verify", *at, "--json", cwd=workspace.root), 4)["intact"] is False
+    refused = churnfit("score", *at, "--as-of", "2026-07-01", cwd=workspace.root)
+    assert (refused.code, "error[CF610]" in refused.err) == (4, True)
+    doctor = churnfit("doctor", cwd=workspace.root)
+    assert (doctor.code, "CF610 ledger of 'onboarding'" in doctor.out) == (1, True)
+    unsaid = churnfit("ledger", "mend", "--adopt", *at, cwd=workspace.root)
+    assert (unsaid.code, "error[CF703]" in unsaid.err) == (2, True)
+    assert churnfit("ledger", "mend", "--adopt", "--reason", "seen", *at, cwd=workspace.root).code == 0
+    assert churnfit("score", *at, "--as-of", "2026-07-01", "--dry-run", cwd=workspace.root).code == 0
+    assert churnfit("ledger", "verify", *at, cwd=workspace.root).code == 4  # row 1 is what it was made
 
 
 def test_score_again_has_nothing_to_do(churnfit: Cli, workspace: Workspace) -> None:
@@ -217,6 +261,17 @@ def test_score_again_has_nothing_to_do(churnfit: Cli, workspace: Workspace) -> N
     assert (dry.code, "dry run, nothing was written" in dry.out) == (0, True)
     done = document(churnfit("score", "--card", CARD, "--as-of", "2026-07-01", "--json", cwd=workspace.root))
     assert (done["published"], done["run"]["as_of"]) == (True, "2026-07-01")
+
+
+def test_reproduce_says_which_bytes_were_compared(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """The newest run, that of a date, or all; a date without a run is a usage error."""
+    said = churnfit("reproduce", "--card", CARD, cwd=demo_workspace.root)
+    assert (said.code, "are byte for byte what was published" in said.out) == (0, True)
+    assert churnfit("reproduce", "--card", CARD, "--as-of", DAY, "--all", cwd=demo_workspace.root) == said
+    [one] = document(churnfit("reproduce", "--card", CARD, "--json", cwd=demo_workspace.root))["reproduced"]
+    assert one["compared"] == ["snapshot", "scores", "reasons"]
+    none = churnfit("reproduce", "--card", CARD, "--as-of", "2026-01-01", cwd=demo_workspace.root)
+    assert (none.code, "error[CF702]" in none.err) == (2, True)
 
 
 def test_runs_and_queue(churnfit: Cli, demo_workspace: Workspace) -> None:

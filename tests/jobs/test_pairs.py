@@ -16,7 +16,7 @@ from tests.small_card import snapshot, spec_of
 
 from churnfit.evaluation.report import EvaluationReport
 from churnfit.jobs.promotion import promote
-from churnfit.jobs.scoring import _accounts, explain, queue, score
+from churnfit.jobs.scoring import explain, queue, score, scored_accounts
 from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import Workspace, find_workspace
 from churnfit.registry import RunRecord
@@ -67,7 +67,9 @@ def fitted(workspace: Workspace) -> tuple[FitResult, list[str]]:
 
 def promoted(workspace: Workspace, card: Scorecard) -> None:
     """Make `card` the champion, whatever its gates."""
-    workspace.registry().register(card, RunRecord(params={}, metrics={}, gates_passed=True))
+    workspace.registry().register(
+        card, RunRecord(params={}, metrics={}, texts={"gates.txt": "none asked"}, gates_passed=True)
+    )
     promote(workspace, "small", "latest", reason="to score")
 
 
@@ -139,7 +141,7 @@ def test_the_scores_of_a_batch_carry_the_pair_s_points(tmp_path: Path) -> None:
 
 def leads(card: Scorecard, **changes: object) -> dict[str, str]:
     """Return the lead measure of each account that has one."""
-    accounts = _accounts(card, score_snapshot(card, snapshot(), key="k"), spec_of(**changes))
+    accounts = scored_accounts(card, score_snapshot(card, snapshot(), key="k"), spec_of(**changes))
     return {account.account_id: account.lead_measure for account in accounts if account.lead_measure}
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.conftest import CARD
+from tests.small_card import contents
 
-from churnfit.errors import GateError, IntegrityError, UsageError
-from churnfit.jobs.promotion import differences, load, plan_promotion, promote, rollback
+from churnfit.errors import BusyError, GateError, IntegrityError, UsageError
+from churnfit.jobs.promotion import ask, differences, load, plan_promotion, promote, rollback
+from churnfit.jobs.scoring import scoring_snapshot
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import RunRecord
 from churnfit.scorecard.card import Scorecard
@@ -56,6 +60,47 @@ def test_a_plan_changes_nothing_and_says_what_would(workspace: Workspace) -> Non
     assert any("red" in change and f"{card.bands.red_below:g}" in change for change in plan.changes)
     assert plan.gates == "the gates"
     assert workspace.registry().resolve(CARD, "champion").reference == "version-1"
+
+
+def test_a_plan_replays_the_last_weeks_account_by_account(workspace: Workspace) -> None:
+    """Only the red cut moves, a point up: just the amber accounts below the new cut change band, and open CTAs."""
+    card = another(workspace)
+    before = contents(workspace.root)
+    plan = plan_promotion(workspace, CARD, "latest", weeks=3)
+    assert plan.replay is not None
+    days = [date(2026, 6, 16), date(2026, 6, 23), date(2026, 6, 30)]
+    assert list(plan.replay.accounts) == days
+    expected = set()
+    for day in days:
+        as_of = pd.Timestamp(day, tz="UTC")
+        measured = scoring_snapshot(workspace, workspace.spec(CARD), as_of=as_of)
+        health = card.health(measured)
+        between = (health >= card.bands.red_below - 1.0) & (health < card.bands.red_below)
+        expected |= {(day, account) for account in measured.loc[between, "account_id"]}
+    assert {(change.as_of, change.account_id) for change in plan.replay.changes} == expected != set()
+    assert {(change.before, change.after) for change in plan.replay.changes} == {("amber", "red")}
+    assert plan.replay.champion is not None
+    assert plan.replay.candidate is not None
+    first = {account for day, account in expected if day == days[0]}
+    opened = [set(side.asked.opened[days[0]]) for side in (plan.replay.champion, plan.replay.candidate)]
+    assert opened[1] - opened[0] == first
+    assert plan.replay.champion.coverage == plan.replay.candidate.coverage > 0.5
+    changed = {name for name, content in contents(workspace.root).items() if before.get(name) != content}
+    assert not {name for name in changed if not name.startswith((".churnfit/churnfit.db", ".churnfit/mlflow.db"))}
+
+
+def test_a_plan_is_stale_once_the_champion_moved(workspace: Workspace) -> None:
+    """--plan applies what was decided on or nothing, CF609; an ask in between is no move; without it, what is true."""
+    another(workspace)
+    plan = plan_promotion(workspace, CARD, "latest", weeks=0)
+    assert plan.plan_id.startswith("20260630x0-")
+    assert plan.replay is None
+    ask(workspace, CARD, "latest", reason="please look", by="ann")
+    assert plan_promotion(workspace, CARD, "latest", weeks=0).plan_id == plan.plan_id
+    promote(workspace, CARD, "candidate-2", reason="decided", by="bob", plan_id=plan.plan_id)
+    with pytest.raises(BusyError, match=r"CF609 plan for 'onboarding': .*decide anew") as fault:
+        promote(workspace, CARD, "candidate-2", reason="decided", by="bob", plan_id=plan.plan_id)
+    assert fault.value.exit_code == 3
 
 
 def test_promotion_and_rollback_move_champion_and_export_together(workspace: Workspace) -> None:

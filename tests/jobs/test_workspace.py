@@ -55,6 +55,8 @@ def test_no_workspace_is_said(tmp_path: Path) -> None:
         ("[cards", r"CF502 .*expected TOML in UTF-8"),
         (f"folder = 3\n{ONE}", r"CF503 .*folder: "),
         (f'database = "env:NO_SUCH_NAME"\n{ONE}', r"CF507 .*a secret in env:NO_SUCH_NAME; came nothing there"),
+        (f'database = "sqlite:///a.db"\ntracking_uri = "sqlite:///a.db"\n{ONE}', r"CF508 .*one SQLite file for both"),
+        (f"{ONE}[promotion]\nsecondperson = true\n", r"CF503 .*promotion.*nearest valid name: 'second_person'"),
         (f'tracking_uri = "file:nowhere.txt"\n{ONE}', r"CF507 .*a secret in file:nowhere.txt"),
     ],
 )
@@ -63,6 +65,12 @@ def test_a_wrong_file_is_said(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(SpecError, match=message) as fault:
         find_workspace(made(tmp_path, text))
     assert fault.value.exit_code == 2
+
+
+def test_a_second_person_is_demanded_where_the_file_says_so(tmp_path: Path) -> None:
+    """Off, until `[promotion] second_person = true`."""
+    assert find_workspace(made(tmp_path / "off", ONE)).second_person is False
+    assert find_workspace(made(tmp_path / "on", f"{ONE}[promotion]\nsecond_person = true\n")).second_person is True
 
 
 def test_secrets_come_from_the_environment_or_a_file_of_the_workspace(

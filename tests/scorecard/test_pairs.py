@@ -12,7 +12,7 @@ from tests.paired_card import BANDS, CELLS, HEALTH, PAIR, PAIRED
 from tests.small_card import CARD, snapshot
 
 from churnfit.errors import DataError
-from churnfit.registry import Registry, RunRecord
+from churnfit.registry import Ledger, Registry, RunRecord
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.contract import coerce, input_columns
 from churnfit.scorecard.diff import diff
@@ -211,7 +211,8 @@ def test_two_numbers_make_a_pair_of_numbers():
 def test_a_registered_card_with_a_pair_scores_as_a_model(empty_mlflow, tmp_path):
     """The stored bytes come back; the model takes the members and returns the health by hand."""
     shutil.copy(empty_mlflow, tmp_path / "mlflow.db")
-    registry = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'churnfit.db'}")
+    registry = Registry(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "artifacts", ledger)
     version = registry.register(PAIRED, RunRecord(params={}, metrics={}, gates_passed=True))
     assert registry.load(version) == PAIRED
     import mlflow

@@ -2,10 +2,10 @@
 
 import sys
 
-from churnfit.cli import judging, learning, serving, starting, versions
+from churnfit.cli import judging, learning, ledger, reproducing, serving, starting, versions
 from churnfit.cli.app import app, run_app
 
-__all__ = ["app", "judging", "learning", "main", "run", "serving", "starting", "versions"]
+__all__ = ["app", "judging", "learning", "ledger", "main", "reproducing", "run", "serving", "starting", "versions"]
 
 
 def run(*arguments: str) -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnfit.jobs.workspace import Workspace
 
-__all__ = ["AsJson", "AsOf", "CardOption", "Reference", "app", "day", "opened", "run_app"]
+__all__ = ["AsJson", "AsOf", "By", "CardOption", "Reference", "app", "day", "opened", "run_app"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +34,7 @@ _INTERRUPTED = 130
 CardOption = Annotated[str | None, typer.Option("--card", help="Which card; needed when the workspace has several.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="UTC date, YYYY-MM-DD; today when absent.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+By = Annotated[str | None, typer.Option("--by", help="Who does it; the operating system's user when absent.")]
 Reference = Annotated[
     str, typer.Argument(help="champion, latest, candidate-N, version-N, or a scorecard's .json file.")
 ]

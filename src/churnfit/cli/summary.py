@@ -1,4 +1,4 @@
-"""Longer texts of the command line: the demo's summary, a queue, an explanation."""
+"""Longer texts of the command line: the demo's summary, a queue, an explanation, a promotion plan."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from churnfit.cli.output import shown
 
 if TYPE_CHECKING:
     from churnfit.cta.ranking import QueueRow
+    from churnfit.jobs.promotion import PromotionPlan
+    from churnfit.jobs.replaying import Replay
     from churnfit.jobs.scoring import Explanation
     from churnfit.jobs.starting import DemoResult
     from churnfit.spec import ScorecardSpec
 
-__all__ = ["demo_summary", "explanation_lines", "queue_lines"]
+__all__ = ["demo_summary", "explanation_lines", "plan_lines", "queue_lines"]
 
 
 def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
@@ -58,6 +60,52 @@ def explanation_lines(found: Explanation) -> list[str]:
         f"The average account has {found.expected_health:.1f}; the reasons below sum to "
         f"{score['health'] - found.expected_health:+.1f}.",
     ]
+
+
+def plan_lines(plan: PromotionPlan, spec: ScorecardSpec) -> list[str]:
+    """Return a promotion plan in words: the difference, the gates, the replay, and how to do it."""
+    replaced = plan.champion.reference if plan.champion else "nothing"
+    lines = [f"{spec.name}: {plan.candidate.reference} would replace {replaced}", *plan.changes, "", plan.gates]
+    if plan.replay is not None:
+        lines += ["", *_replay_lines(plan.replay, spec)]
+    if not plan.open:
+        return [*lines, "Nothing was changed, and a gate says no: this candidate cannot be promoted."]
+    apply = (
+        f"churnfit promote {plan.candidate.reference} --card {spec.name} --apply --plan {plan.plan_id} --reason '...'"
+    )
+    return [*lines, "", f"Nothing was changed. To do just this: {apply}"]
+
+
+def _replay_lines(replay: Replay, spec: ScorecardSpec) -> list[str]:
+    if replay.candidate is None:
+        return ["Replay: none.", *(f"  {reason}" for reason in replay.left_out)]
+    before, after = replay.champion, replay.candidate
+    lines = [
+        "Replay, as if the queue had been empty on the first date:" if before else "Replay of the candidate alone:"
+    ]
+    for day, accounts in replay.accounts.items():
+        opened = f"{len(after.asked.opened[day])} CTAs opened"
+        if before is None:
+            lines.append(f"  {day}: {accounts:,} accounts; {opened}")
+            continue
+        moves: dict[str, int] = {}
+        for change in replay.changes:
+            if change.as_of == day:
+                step = f"{change.before} → {change.after}"
+                moves[step] = moves.get(step, 0) + 1
+        said = ", ".join(f"{count} {step}" for step, count in sorted(moves.items())) or "no account changes band"
+        lines.append(
+            f"  {day}: {accounts:,} accounts; {said}; {opened}, {len(before.asked.opened[day])} by the champion"
+        )
+    lines += [f"  {reason}" for reason in replay.left_out]
+    limit = spec.queue.capacity_per_owner
+    for owner in sorted({*after.asked.load, *(before.asked.load if before else ())}):
+        was = f"{before.asked.load.get(owner, 0)} → " if before else ""
+        load = after.asked.load.get(owner, 0)
+        beyond = f", {load - limit} beyond capacity" if load > limit else ""
+        lines.append(f"  load of {shown(owner)} at the end: {was}{load} of {limit}{beyond}")
+    was = f"{before.coverage:.0%} → " if before else ""
+    return [*lines, f"  coverage: {was}{after.coverage:.0%}", "  --json names every account that changes band."]
 
 
 def demo_summary(result: DemoResult) -> list[str]:

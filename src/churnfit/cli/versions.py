@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from churnfit.cli.app import AsJson, CardOption, Reference, app, opened
-from churnfit.cli.output import print_document, print_lines, print_table, print_text
+from churnfit.cli.app import AsJson, By, CardOption, Reference, app, day, opened
+from churnfit.cli.output import print_document, print_lines, print_table, print_text, progress
 from churnfit.errors import UsageError
 
 __all__ = ["diff", "list_versions", "promote", "rollback", "show"]
@@ -71,26 +71,38 @@ def promote(
     reference: Annotated[str, typer.Argument(help="latest or candidate-N.")] = "latest",
     card: CardOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without this the plan is printed.")] = False,
-    reason: Annotated[str, typer.Option(help="Why; kept with the version. Needed with --apply.")] = "",
+    ask: Annotated[bool, typer.Option("--ask", help="Ask for it; somebody else applies it.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger. Needed with --apply and --ask.")] = "",
+    by: By = None,
+    plan_id: Annotated[
+        str | None, typer.Option("--plan", help="Apply this plan, or nothing: exit code 3 when it is stale.")
+    ] = None,
+    weeks: Annotated[int, typer.Option(min=0, max=104, help="Weekly dates that the plan replays; 0: none.")] = 4,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Last date of the replay; the newest scored.")] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show what promoting a candidate would change; with --apply, make it the champion."""
-    from churnfit.jobs.promotion import plan_promotion
-    from churnfit.jobs.promotion import promote as make_champion
+    """Show what promoting a candidate would change, over the last weeks too; with --apply, make it the champion."""
+    from churnfit.cli.summary import plan_lines
+    from churnfit.jobs import promotion
 
     workspace, name = opened(card)
-    if apply:
+    if ask or apply:
         _need(reason, "--reason")
-        version = make_champion(workspace, name, reference, reason=reason)
+    if ask:
+        row = promotion.ask(workspace, name, reference, reason=reason, by=by)
+        print_lines(f"{name}: {row.done_by} asks for {row.candidate}; another promotes it with --apply --reason '...'")
+        return
+    if apply:
+        version = promotion.promote(workspace, name, reference, reason=reason, by=by, plan_id=plan_id)
         print_lines(f"{name}: {version.reference} (from {version.promoted_from}) is the champion")
         return
-    plan = plan_promotion(workspace, name, reference)
-    replaced = plan.champion.reference if plan.champion else "nothing"
-    print_lines(f"{name}: {plan.candidate.reference} would replace {replaced}", *plan.changes, "", plan.gates)
-    print_lines(
-        "Nothing was changed. To do it: add --apply --reason '...'"
-        if plan.open
-        else "Nothing was changed, and a gate says no: this candidate cannot be promoted."
-    )
+    until = None if as_of is None else day(as_of)
+    with progress(weeks) as say:
+        plan = promotion.plan_promotion(workspace, name, reference, until=until, weeks=weeks, say=say)
+    if as_json:
+        print_document(card=name, open=plan.open, **_by_text(asdict(plan)))
+    else:
+        print_lines(*plan_lines(plan, workspace.spec(name)))
     raise typer.Exit(0 if plan.open else 1)
 
 
@@ -98,17 +110,28 @@ def promote(
 def rollback(
     card: CardOption = None,
     apply: Annotated[bool, typer.Option("--apply", help="Do it; without this nothing changes.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")] = "rolled back",
+    by: By = None,
 ) -> None:
-    """Make the version that the champion replaced the champion again."""
+    """Make the version that the champion replaced the champion again, once it scores as it did."""
     from churnfit.jobs.promotion import rollback as go_back
+    from churnfit.registry.moves import predecessor
 
     workspace, name = opened(card)
     if not apply:
         registry = workspace.registry()
-        champion, earlier = registry.resolve(name, "champion"), registry.predecessor(name)
+        champion, earlier = registry.resolve(name, "champion"), predecessor(registry, name)
         print_lines(f"{name}: {champion.reference} would give way to {earlier.reference}. To do it: add --apply")
         return
-    print_lines(f"{name}: {go_back(workspace, name).reference} is the champion again")
+    version, canary = go_back(workspace, name, reason=reason, by=by)
+    print_lines(f"{name}: {version.reference} is the champion again; {canary}")
+
+
+def _by_text(content: Any) -> Any:
+    """Return `content` with dates as the keys of a JSON object: text."""
+    if isinstance(content, dict):
+        return {str(name): _by_text(part) for name, part in content.items()}
+    return content
 
 
 def _need(value: str, option: str) -> None:

@@ -1,28 +1,23 @@
 """The store: runs, CTAs and account states in one SQL database, through SQLAlchemy.
 
-A run's row and everything it changes commit in one transaction. SQLite runs in WAL mode and every transaction
-begins with BEGIN IMMEDIATE, so two runs at once queue up instead of failing half-way.
+A run's row and everything it changes commit in one transaction.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from churnfit.cta.rules import AccountState, Cta, Decision, Standing
-from churnfit.errors import BusyError, IntegrityError, SpecError
+from churnfit.database import open_database, transaction
 
 __all__ = ["RunRow", "Store"]
-
-_WAIT_SECONDS = 30  # longer than a run's transaction on a million accounts takes
 
 _METADATA = sa.MetaData()
 _RUNS = sa.Table(
@@ -79,10 +74,6 @@ _STATES = sa.Table(
 )
 
 
-_PASSING = ("locked", "busy", "connection", "timeout")
-"""Words in a database's complaint that say it may answer later."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
     """One published scoring run."""
@@ -109,21 +100,7 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        if url.startswith("sqlite:///"):
-            Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._engine = sa.create_engine(_patient(url))
-        except (sa.exc.ArgumentError, ModuleNotFoundError) as fault:
-            raise SpecError(
-                "CF508",
-                where="database",
-                expected="a SQLAlchemy URL with its driver installed",
-                came=str(fault),
-                fix="Write sqlite:///path, or install the driver that the URL names.",
-            ) from None
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _configure_sqlite)
-            sa.event.listen(self._engine, "begin", _begin_immediate)
+        self._engine = open_database(url)
         with self._transaction() as connection:
             _METADATA.create_all(connection)
 
@@ -189,27 +166,8 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError):
-            raise  # a bug of churnfit, not a state of the database
-        except sa.exc.DatabaseError as fault:
-            if any(word in str(fault.orig) for word in _PASSING):
-                raise BusyError(
-                    "CF701",
-                    where="the CTA store",
-                    expected="a free database that answers",
-                    came=str(fault.orig),
-                    fix="Run again when the other run has ended.",
-                ) from fault
-            raise IntegrityError(
-                "CF705",
-                where="the CTA store",
-                expected="a database",
-                came=str(fault.orig),
-                fix="Restore it from a backup, or name another in churnfit.toml.",
-            ) from fault
+        with transaction(self._engine, where="the CTA store") as connection:
+            yield connection
 
 
 def _standing(connection: sa.Connection, card: str) -> Standing:
@@ -232,26 +190,6 @@ def _apply(connection: sa.Connection, card: str, decision: Decision) -> None:
     connection.execute(_STATES.delete().where(_STATES.c.card == card))
     if decision.states:
         connection.execute(_STATES.insert(), [{"card": card, **asdict(state)} for state in decision.states])
-
-
-def _patient(url: str) -> sa.URL:
-    """Return `url`; a SQLite connection waits for others, so long as the url says or half a minute."""
-    given = sa.make_url(url)
-    if given.get_backend_name() == "sqlite" and "timeout" not in given.query:
-        given = given.update_query_dict({"timeout": str(_WAIT_SECONDS)})
-    return given
-
-
-def _configure_sqlite(connection: Any, _: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy's own BEGIN, below, decides when a transaction starts
-    cursor = connection.cursor()
-    with suppress(sqlite3.OperationalError):  # locked: another process, making the same database, is switching it
-        cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.close()
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _as_row(cta: Cta) -> dict[str, Any]:

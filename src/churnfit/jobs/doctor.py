@@ -12,7 +12,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from churnfit.errors import ChurnfitError
+from churnfit.errors import ChurnfitError, IntegrityError, count_and_examples
+from churnfit.jobs.promotion import ledger_faults
 from churnfit.jobs.workspace import Workspace, find_workspace
 
 __all__ = ["Health", "examine"]
@@ -40,6 +41,7 @@ def examine(start: Path) -> list[Health]:
     for card in workspace.cards:
         seen.append(_looked_at(f"spec of {card}", partial(_spec, workspace, card)))
         seen.append(_looked_at(f"champion of {card}", partial(_champion, workspace, card)))
+        seen.append(_looked_at(f"ledger of {card}", partial(_ledger, workspace, card)))
     return seen
 
 
@@ -82,6 +84,18 @@ def _mlflow(workspace: Workspace) -> str:
 
 def _spec(workspace: Workspace, card: str) -> str:
     return f"{len(workspace.spec(card).measures)} measures"
+
+
+def _ledger(workspace: Workspace, card: str) -> str:
+    if faults := ledger_faults(workspace, card):
+        raise IntegrityError(
+            "CF610",
+            where=f"ledger of '{card}'",
+            expected="every row, card and artifact as written",
+            came=count_and_examples(faults),
+            fix=f"churnfit ledger verify --card {card} says each in full.",
+        )
+    return f"intact; rows: {len(workspace.ledger().rows(card))}"
 
 
 def _champion(workspace: Workspace, card: str) -> str:

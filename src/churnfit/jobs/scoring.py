@@ -29,7 +29,16 @@ from churnfit.tables import STATE_SUFFIX
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Explanation", "ScoringResult", "explain", "published_runs", "queue", "score", "scoring_snapshot"]
+__all__ = [
+    "Explanation",
+    "ScoringResult",
+    "explain",
+    "published_runs",
+    "queue",
+    "score",
+    "scored_accounts",
+    "scoring_snapshot",
+]
 
 _TOP_REASONS = 3
 
@@ -117,7 +126,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         accounts=len(measured),
         folder=str(folder.relative_to(workspace.folder)),
     )
-    accounts = _accounts(champion, run, spec)
+    accounts = scored_accounts(champion, run, spec)
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
@@ -206,7 +215,7 @@ def _state(row: pd.Series, name: str) -> str | None:
     return None if state is None or pd.isna(state) else str(state)
 
 
-def _accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[ScoredAccount]:
+def scored_accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[ScoredAccount]:
     """Return the scored accounts as CTAs see them: red ones with their lead measure and reasons in words."""
     red = run.scores.loc[run.scores["band"] == "red", "account_id"].tolist()
     words = words_of(card, run, red, top=_TOP_REASONS)

@@ -31,6 +31,9 @@ _WORKSPACE_TOML = """\
 # database = "env:CHURNFIT_DATABASE_URL" # runs and calls to action; default: SQLite in the folder
 # tracking_uri = "http://127.0.0.1:5000" # MLflow; default: SQLite in the folder
 
+# [promotion]
+# second_person = true # one asks (churnfit promote --ask), another promotes
+
 [cards] # name = where its spec lies
 {cards}
 """

@@ -17,12 +17,18 @@ from churnfit.cta.store import Store
 from churnfit.errors import SpecError, UsageError
 from churnfit.history.events_sql import events_engine
 from churnfit.history.snapshot import Engine
-from churnfit.registry import Registry
+from churnfit.registry import Ledger, Registry
 from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
 __all__ = ["FILE_NAME", "Workspace", "find_workspace"]
 
 FILE_NAME = "churnfit.toml"
+
+
+class _Promotion(Strict):
+    """What a promotion demands: with `second_person`, that one asks (``promote --ask``) and another promotes."""
+
+    second_person: bool = False
 
 
 class _File(Strict):
@@ -32,6 +38,7 @@ class _File(Strict):
     folder: str = ".churnfit"
     database: str | None = None
     tracking_uri: str | None = None
+    promotion: _Promotion = _Promotion()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +50,7 @@ class Workspace:
     database: str
     tracking_uri: str
     cards: dict[str, Path]
+    second_person: bool = False
 
     def card_name(self, given: str | None) -> str:
         """Return the card a command means: the given one, or the only one.
@@ -88,7 +96,11 @@ class Workspace:
 
     def registry(self) -> Registry:
         """Return the workspace's versions."""
-        return Registry(self.tracking_uri, self.folder / "artifacts")
+        return Registry(self.tracking_uri, self.folder / "artifacts", self.ledger())
+
+    def ledger(self) -> Ledger:
+        """Return the record of who moved a champion."""
+        return Ledger(self.database)
 
     def store(self) -> Store:
         """Return the workspace's runs and CTAs."""
@@ -141,12 +153,22 @@ def _read(root: Path) -> Workspace:
     folder = root / file.folder
     database = os.environ.get("CHURNFIT_DATABASE") or file.database or f"sqlite:///{folder / 'churnfit.db'}"
     tracking = os.environ.get("CHURNFIT_TRACKING_URI") or file.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
+    database, tracking = _resolved(database, root), _resolved(tracking, root)
+    if database == tracking and database.startswith("sqlite:"):  # each would wait for the other's lock
+        raise SpecError(
+            "CF508",
+            where=str(path),
+            expected="a database of its own for MLflow",
+            came="one SQLite file for both",
+            fix="Give tracking_uri another file than database.",
+        )
     return Workspace(
         root=root,
         folder=folder,
-        database=_resolved(database, root),
-        tracking_uri=_resolved(tracking, root),
+        database=database,
+        tracking_uri=tracking,
         cards={name: root / where for name, where in file.cards.items()},
+        second_person=file.promotion.second_person,
     )
 
 

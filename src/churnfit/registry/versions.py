@@ -1,38 +1,36 @@
-"""Versions and the champion, in MLflow: the only module that calls it.
+"""Versions and the champion, in MLflow.
 
 Two registered models per card: ``<card>_candidates``, one version per fit, and ``<card>``, one version per promotion,
-with the alias ``champion``. A version's artifact is the card's JSON (no pickle), named by its SHA-256 and checked on
-every load. What to log is data (`RunRecord`); logging is one loop.
+with the alias ``champion``, which mirrors the ledger. A version's artifact is the card's JSON (no pickle), named by its
+SHA-256 and checked on every load. What to log is data (`RunRecord`); logging is one loop. Who becomes champion, and
+when, is `churnfit.registry.moves`.
 """
 
 from __future__ import annotations
 
-import io
 import logging
 import math
 import os
 import re
 import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from churnfit.errors import BusyError, GateError, IntegrityError, UsageError
+from churnfit.errors import IntegrityError, UsageError
+from churnfit.registry.ledger import Ledger, Row, moves_in
+from churnfit.registry.logged import log_card, quiet
+from churnfit.registry.mirror import ALIAS, MARK, Mirror, up_to_date
 from churnfit.registry.model import checked_card
 from churnfit.registry.records import RunRecord, Version
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.contract import input_columns
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 __all__ = ["Registry"]
 
-_ALIAS = "champion"
 _REFERENCE = re.compile(r"(candidate|version)-(\d+)")
 _QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -52,9 +50,11 @@ class Registry:
         ``sqlite:///…`` or the address of an MLflow server.
     artifacts : Path
         Where a local store keeps artifacts (a server has its own place).
+    ledger : Ledger
+        Who is champion; every answer about it is held against MLflow's alias first.
     """
 
-    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+    def __init__(self, tracking_uri: str, artifacts: Path, ledger: Ledger) -> None:
         for name, value in _QUIET.items():
             os.environ.setdefault(name, value)
         if tracking_uri.startswith("sqlite:///"):
@@ -63,7 +63,7 @@ class Registry:
 
         for logger in ("mlflow", "alembic"):
             logging.getLogger(logger).setLevel(logging.WARNING)  # their INFO lines are not the user's business
-        self._uri, self._artifacts = tracking_uri, artifacts
+        self._uri, self._artifacts, self.ledger = tracking_uri, artifacts, ledger
         mlflow.set_tracking_uri(tracking_uri)
         mlflow.set_registry_uri(tracking_uri)
         self._client: MlflowClient = mlflow.MlflowClient(tracking_uri, tracking_uri)
@@ -89,32 +89,30 @@ class Registry:
                 mlflow.log_figure(figure, f"figures/{name}.png")
             for name, text in record.texts.items():
                 mlflow.log_text(text, name)
-            model_uri = self._log_model(card)
+            model_uri = log_card(card)
         tags = {
             "sha256": card.sha256,
             "gates_passed": str(record.gates_passed),
             "run_id": run.info.run_id,
             "judged_against": record.champion_sha256,
         }
-        with _quiet():
+        with quiet():
             found = mlflow.register_model(model_uri, _candidates(card.name), tags=tags)
-        return self._version(card.name, "candidate", int(found.version))
+        return self.version(card.name, "candidate", int(found.version))
 
     def versions(self, card: str) -> list[Version]:
         """Return candidates then promoted versions, each oldest first; empty when the card is unknown."""
-        champion = self._champion_number(card)
+        moves = moves_in(self.rows(card))
         found = []
         for kind, model in (("candidate", _candidates(card)), ("version", card)):
             listed = self._client.search_model_versions(f"name='{model}'")
-            for item in sorted(listed, key=lambda item: int(item.version)):
-                number = int(item.version)
-                found.append(_as_version(card, kind, item, is_champion=kind == "version" and number == champion))
+            found += [_as_version(card, kind, item, moves) for item in sorted(listed, key=lambda one: int(one.version))]
         return found
 
     def champion(self, card: str) -> Version | None:
         """Return the champion, None when nothing was promoted yet."""
-        number = self._champion_number(card)
-        return None if number is None else self._version(card, "version", number)
+        moves = moves_in(self.rows(card))
+        return self.version(card, "version", moves[-1].version) if moves else None
 
     def resolve(self, card: str, reference: str) -> Version:
         """Return the version that ``champion``, ``latest`` (candidate), ``candidate-N`` or ``version-N`` names.
@@ -124,7 +122,7 @@ class Registry:
         UsageError
             CF602 when there is none.
         """
-        if reference == _ALIAS:
+        if reference == ALIAS:
             champion = self.champion(card)
             if champion is not None:
                 return champion
@@ -175,84 +173,83 @@ class Registry:
                 raise _lost(version, f"{len(found)} JSON files")
             return checked_card(found[0], version.sha256)
 
-    def promote(self, candidate: Version, *, reason: str) -> Version:
-        """Make `candidate` the champion: copy it to the production model and move the alias.
+    def admit(self, candidate: Version, *, reason: str) -> int:
+        """Copy `candidate` to the production model; return the copy's number. It is no champion by that.
 
-        The champion's own card again changes nothing.
-
-        Raises
-        ------
-        GateError
-            CF606 when its gates did not pass.
-        BusyError
-            CF608 when the champion is no longer the one its gates compared it with.
+        A copy that no move came to use, because its promoter was killed or came second, is taken again.
         """
-        if not candidate.gates_passed:
-            raise GateError(
-                "CF606",
-                where=f"{candidate.card} {candidate.reference}",
-                expected="every gate passed",
-                came="a gate that said no",
-                fix=f"churnfit show {candidate.reference} names it; refit, or change the limit in the spec.",
-            )
-        self.load(candidate)
-        champion = self.champion(candidate.card)
-        if champion is not None and champion.sha256 == candidate.sha256:
-            return champion
-        if candidate.judged_against != (champion.sha256 if champion else ""):
-            raise BusyError(
-                "CF608",
-                where=f"{candidate.card} {candidate.reference}",
-                expected="gates that compared it with the present champion",
-                came=f"a comparison with {candidate.judged_against[:12] or 'none'}",
-                fix="Fit again: the new candidate is judged against the champion of today.",
-            )
-        source = f"models:/{_candidates(candidate.card)}/{candidate.number}"
-        with _quiet():
-            copied = self._client.copy_model_version(source, candidate.card)
-        number = int(copied.version)
-        tags = {
-            "promoted_from": candidate.reference,
-            "reason": reason,
-            "replaced": str(champion.number if champion else ""),
-        }
-        for name, value in tags.items():
+        used = {row.version for row in self.ledger.rows(candidate.card)}
+        spare = [
+            version.number
+            for version in self.versions(candidate.card)
+            if version.kind == "version" and version.sha256 == candidate.sha256 and version.number not in used
+        ]
+        if spare:
+            number = spare[-1]
+        else:
+            source = f"models:/{_candidates(candidate.card)}/{candidate.number}"
+            with quiet():
+                number = int(self._client.copy_model_version(source, candidate.card).version)
+        for name, value in (("promoted_from", candidate.reference), ("reason", reason)):
             self._client.set_model_version_tag(candidate.card, str(number), name, value)
-        self._client.set_registered_model_alias(candidate.card, _ALIAS, str(number))
-        return self._version(candidate.card, "version", number)
+        return number
 
-    def predecessor(self, card: str) -> Version:
-        """Return the version that the champion replaced.
-
-        Raises
-        ------
-        UsageError
-            CF607 when the champion replaced nothing, CF602 when there is no champion.
-        """
-        champion = self.resolve(card, _ALIAS)
-        replaced = self._client.get_model_version(card, str(champion.number)).tags.get("replaced")
-        if not replaced:
-            raise UsageError(
-                "CF607",
-                where=f"card '{card}'",
-                expected="an earlier champion",
-                came=f"{champion.reference} is the first",
-                fix="Promote another candidate instead.",
-            )
-        return self._version(card, "version", int(replaced))
-
-    def rollback(self, card: str) -> Version:
-        """Make the version that the champion replaced the champion again; CF607 when it replaced nothing."""
-        earlier = self.predecessor(card)
-        self.load(earlier)
-        self._client.set_registered_model_alias(card, _ALIAS, str(earlier.number))
-        return self._version(card, "version", earlier.number)
-
-    def text(self, version: Version, name: str) -> str:
-        """Return a text that was logged with the version's run."""
+    def admit_again(self, row: Row) -> int:
+        """Register the card that the ledger kept in `row` as a new production version; return its number."""
         import mlflow
 
-        text: str = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}")
+        card = Scorecard.from_json(row.card_json)
+        with mlflow.start_run(experiment_id=self._experiment(card.name), run_name=f"restore-{card.sha256[:8]}") as run:
+            model_uri = log_card(card)
+        tags = {"sha256": card.sha256, "gates_passed": "True", "run_id": run.info.run_id}
+        with quiet():
+            return int(mlflow.register_model(model_uri, row.card, tags=tags).version)
+
+    def rows(self, card: str) -> list[Row]:
+        """Return the ledger's rows of `card`, the mirror held against them, and set forward where it was behind.
+
+        Raises
+        ------
+        IntegrityError
+            CF610, CF611: as `churnfit.registry.mirror.up_to_date`.
+        """
+        mirror = self.mirror(card)  # before the rows: who moves on in between makes it behind, never ahead
+        rows = self.ledger.rows(card)
+        if not up_to_date(card, rows, mirror):
+            self.reflect(card)
+        return rows
+
+    def mirror(self, card: str) -> Mirror:
+        """Return what MLflow says of the champion."""
+        listed = self._client.search_registered_models(f"name='{card}'")
+        if not listed:
+            return Mirror()
+        alias = listed[0].aliases.get(ALIAS)
+        return Mirror(version=None if alias is None else int(alias), mark=listed[0].tags.get(MARK, ""))
+
+    def reflect(self, card: str) -> None:
+        """Set the alias and the mark to the ledger's end, in the ledger's order if several do."""
+        with self.ledger.held(card) as rows:
+            if not self._client.search_registered_models(f"name='{card}'"):
+                self._client.create_registered_model(card)
+            for row in moves_in(rows)[-1:]:
+                self._client.set_registered_model_alias(card, ALIAS, str(row.version))
+            for row in rows[-1:]:
+                self._client.set_registered_model_tag(card, MARK, row.mark)
+
+    def production(self, card: str, number: int) -> Version:
+        """Return a production version by MLflow's own word, for where the ledger cannot be believed."""
+        return _as_version(card, "version", self._client.get_model_version(card, str(number)), [])
+
+    def text(self, version: Version, name: str) -> str:
+        """Return a text that was logged with the version's run; CF601 when it is gone."""
+        import mlflow
+        from mlflow.exceptions import MlflowException
+
+        try:
+            text: str = mlflow.artifacts.load_text(f"runs:/{version.run_id}/{name}")
+        except (MlflowException, OSError) as fault:
+            raise _lost(version, str(fault)[:200], what=name) from fault
         return text
 
     def _experiment(self, card: str) -> str:
@@ -263,74 +260,40 @@ class Registry:
         place = (self._artifacts / card).resolve().as_uri() if local else None
         return str(self._client.create_experiment(card, artifact_location=place))
 
-    def _log_model(self, card: Scorecard) -> str:
-        import mlflow
-        from mlflow.models import ModelSignature
-        from mlflow.types import ColSpec, Schema
-
-        inputs: Any = [ColSpec(kind, name, required=need) for name, (kind, need) in input_columns(card).items()]
-        outputs = Schema(
-            [ColSpec("double", "health"), ColSpec("double", "churn_probability"), ColSpec("string", "band")]
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"scorecard-{card.sha256}.json")
-            path.write_text(card.to_json(), encoding="utf-8")
-            with _quiet():
-                logged = mlflow.pyfunc.log_model(
-                    name="scorecard",
-                    loader_module="churnfit.registry.model",
-                    data_path=str(path),
-                    signature=ModelSignature(Schema(inputs), outputs),
-                    pip_requirements=["churnfit"],
-                    metadata={"sha256": card.sha256},
-                    model_type="scorecard",
-                )
-        return str(logged.model_uri)
-
-    def _champion_number(self, card: str) -> int | None:
-        listed = self._client.search_registered_models(f"name='{card}'")
-        alias = listed[0].aliases.get(_ALIAS) if listed else None
-        return None if alias is None else int(alias)
-
-    def _version(self, card: str, kind: str, number: int) -> Version:
+    def version(self, card: str, kind: str, number: int) -> Version:
+        """Return one version; that of a move has the hash that the ledger promised, whatever MLflow's tag says."""
         item = self._client.get_model_version(_candidates(card) if kind == "candidate" else card, str(number))
-        return _as_version(card, kind, item, is_champion=kind == "version" and number == self._champion_number(card))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MLflow's notices off the user's terminal; its errors are exceptions and come through."""
-    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
-        yield
+        return _as_version(card, kind, item, moves_in(self.rows(card)))
 
 
 def _candidates(card: str) -> str:
     return f"{card}_candidates"
 
 
-def _as_version(card: str, kind: str, item: Any, *, is_champion: bool) -> Version:
+def _as_version(card: str, kind: str, item: Any, moves: list[Row]) -> Version:
     created = pd.Timestamp(int(item.creation_timestamp), unit="ms", tz="UTC")
+    number = int(item.version)
+    promised = {row.version: row.card_sha256 for row in moves} if kind == "version" else {}
     return Version(
         card=card,
         kind=kind,
-        number=int(item.version),
-        sha256=item.tags.get("sha256", ""),
+        number=number,
+        sha256=promised.get(number, item.tags.get("sha256", "")),
         run_id=item.tags.get("run_id", ""),
         gates_passed=item.tags.get("gates_passed") == "True",
         judged_against=item.tags.get("judged_against", ""),
-        is_champion=is_champion,
+        is_champion=number in promised and number == moves[-1].version,
         promoted_from=item.tags.get("promoted_from", ""),
         reason=item.tags.get("reason", ""),
         created_at=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
     )
 
 
-def _lost(version: Version, came: str) -> IntegrityError:
+def _lost(version: Version, came: str, *, what: str = "scorecard JSON") -> IntegrityError:
     return IntegrityError(
         "CF601",
         where=f"{version.card} {version.reference}",
-        expected="its scorecard JSON in the artifact store",
+        expected=f"its {what} in the artifact store",
         came=came,
         fix="Restore the store to where it was (MLflow keeps absolute paths; a workspace cannot be moved), or refit.",
     )

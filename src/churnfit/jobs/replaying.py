@@ -1,0 +1,146 @@
+"""The replay of a promotion plan: champion and candidate over the last weeks, side by side; nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from churnfit.cta.replay import Asked, replay
+from churnfit.cta.rules import ScoredAccount
+from churnfit.errors import DataError
+from churnfit.history.cohort import newest_fact
+from churnfit.history.sources import open_sources
+from churnfit.jobs.history import Say, now
+from churnfit.jobs.scoring import scored_accounts, scoring_snapshot
+from churnfit.jobs.workspace import Workspace
+from churnfit.scorecard.card import Scorecard
+from churnfit.scoring.batch import score
+from churnfit.spec import ScorecardSpec
+
+__all__ = ["BandChange", "Replay", "Side", "last_day", "replay_weeks"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BandChange:
+    """An account that the candidate puts in another band than the champion does, on a date."""
+
+    as_of: date
+    account_id: str
+    before: str
+    after: str
+    health_before: float
+    health_after: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One card's weeks: what it asked of the team, and the mean coverage of all its scores (0 to 1)."""
+
+    asked: Asked
+    coverage: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """The weeks, oldest first, the accounts on each, both sides, and who changes band.
+
+    `champion` is None where there is none yet, or where it reads a measure that the spec no longer has. `left_out` says
+    why a date has no replay.
+    """
+
+    accounts: Mapping[date, int]
+    champion: Side | None
+    candidate: Side | None
+    changes: list[BandChange]
+    left_out: list[str]
+
+
+def last_day(workspace: Workspace, card: str) -> pd.Timestamp:
+    """Return the day a replay ends with by default: the newest scored one, else the newest that the sources know."""
+    with closing(workspace.store()) as store:
+        run = store.latest_run(card)
+    if run is not None:
+        return pd.Timestamp(run.as_of, tz="UTC")
+    spec = workspace.spec(card)
+    with open_sources(spec, workspace.root) as con:
+        newest = newest_fact(con, spec)
+    today = now().normalize()
+    return today if newest is None else min(newest, today)
+
+
+def replay_weeks(
+    workspace: Workspace,
+    spec: ScorecardSpec,
+    champion: Scorecard | None,
+    candidate: Scorecard,
+    *,
+    until: pd.Timestamp,
+    weeks: int,
+    say: Say,
+) -> Replay:
+    """Return both cards' scores, bands and CTAs on `until` and the same weekday of the weeks before.
+
+    Raises
+    ------
+    DataError
+        As `churnfit.jobs.scoring.scoring_snapshot`, but for a date without accounts, which is left out.
+    """
+    cards = {"candidate": candidate} | ({} if champion is None else {"champion": champion})
+    days: dict[str, dict[date, list[ScoredAccount]]] = {name: {} for name in cards}
+    coverage: dict[str, list[pd.Series]] = {name: [] for name in cards}
+    changes: list[BandChange] = []
+    left_out: list[str] = []
+    for back in reversed(range(weeks)):
+        as_of = until - pd.Timedelta(weeks=back)
+        say(f"Replaying {as_of:%Y-%m-%d}")
+        try:
+            measured = scoring_snapshot(workspace, spec, as_of=as_of)
+        except DataError as fault:
+            if fault.code != "CF110":
+                raise
+            left_out.append(f"{as_of:%Y-%m-%d}: no accounts in the stage")
+            continue
+        scores = {}
+        for name, card in cards.items():
+            if set(card.read) - set(measured.columns):
+                continue  # the spec no longer has what that card reads
+            run = score(card, measured, key="replay")
+            scores[name] = run.scores
+            days[name][as_of.date()] = scored_accounts(card, run, spec)
+            coverage[name].append(run.scores["coverage"])
+        if len(scores) == 2:
+            changes += _changes(scores["champion"], scores["candidate"], as_of.date())
+    sides = {
+        name: Side(asked=replay(days[name], spec), coverage=float(pd.concat(coverage[name]).mean()))
+        for name in cards
+        if days[name]
+    }
+    return Replay(
+        accounts={day: len(accounts) for day, accounts in days["candidate"].items()},
+        champion=sides.get("champion"),
+        candidate=sides.get("candidate"),
+        changes=changes,
+        left_out=left_out,
+    )
+
+
+def _changes(before: pd.DataFrame, after: pd.DataFrame, as_of: date) -> list[BandChange]:
+    """Return whose band differs; the rows of both tables are the same accounts in the same order."""
+    moved = (before["band"] != after["band"]).to_numpy()
+    columns = (
+        before.loc[moved, "account_id"],
+        before.loc[moved, "band"],
+        after.loc[moved, "band"],
+        before.loc[moved, "health"],
+        after.loc[moved, "health"],
+    )
+    return [
+        BandChange(
+            as_of=as_of, account_id=account, before=was, after=now_, health_before=float(low), health_after=float(high)
+        )
+        for account, was, now_, low, high in zip(*columns, strict=True)
+    ]
