@@ -114,7 +114,7 @@ def cycle(size: int, seed: int) -> dict[str, tuple[float, float]]:
 
 
 def immature(size: int, seed: int) -> tuple[np.ndarray, float]:
-    """Return churned and rows (of the matured, of all, of all so far) and the share that is immature."""
+    """Return churned and rows (of the matured, of all in the end), churned so far, and the share that is immature."""
     rng = np.random.default_rng(10_000 + seed)
     table = accounts(size, rng)
     as_of = pd.Series(AS_OF + pd.to_timedelta(rng.integers(0, 225, size), unit="D"))
@@ -126,7 +126,7 @@ def immature(size: int, seed: int) -> tuple[np.ndarray, float]:
     none = pd.DataFrame({"account_id": ["nobody"], "at": [AS_OF], "playbook": ["call"]})
     found = labelled(table, as_of, known, none, now)
     table = ledger(found.assign(cohort="all")).iloc[0]
-    counted = [table["churned"], table["matured"], churn.sum(), size, known.notna().sum(), size]
+    counted = [table["churned"], table["matured"], churn.sum(), size, known.notna().sum()]
     return np.array(counted, dtype=float), float(table["immature"] / size)
 
 
@@ -149,7 +149,7 @@ def main() -> None:
     for way in WAYS:
         print(f"{way:20}{middle([each[way][0] for each in cycles]):>24}{middle([each[way][1] for each in cycles]):>28}")
     seen = [immature(size, seed) for seed in range(worlds)]
-    churned, rows, churned_in_the_end, all_rows, known, _ = np.sum([counts for counts, _ in seen], axis=0)
+    churned, rows, churned_in_the_end, all_rows, known = np.sum([counts for counts, _ in seen], axis=0)
     truth = churned_in_the_end / all_rows
     bias, naive = churned / rows / truth - 1, known / all_rows / truth - 1
     share = np.mean([share for _, share in seen])

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from tests.history.tiny_world import spec_of as tiny_spec
 from tests.jobs.small_workspace import SPEC
 from tests.small_card import spec_of
 
@@ -82,6 +83,7 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ('aggregate = "count"', 'aggregate = "milestone_days_late"', r"measures.logins: .*needs its plan"),
         ('aggregate = "count"', 'aggregate = "count"\nplanned_kind = "due"', r"measures.logins: `planned_kind` goes"),
         ('aggregate = "count"', 'aggregate = "count"\nsql = "1"', r"measures.logins: aggregate 'sql' needs `sql`"),
+        ("[cohort]", '[history]\nengine = "dayz"\n[cohort]', r"history.engine: .*'events', 'days' or 'spark'"),
         ("[measures.logins]", "[measures.weight]", r"measures.weight: the name is taken"),
         ("[10]", '[10]\ncontraction = { kind = "arr", share = 1.0 }', r"cohort.contraction.share"),
         ('path = "accounts.parquet"', 'path = "a"\nsql = "SELECT 1"', r"give either `path` or `sql`"),
@@ -121,6 +123,15 @@ def test_a_card_without_a_playbook_is_refused() -> None:
     """A call to action must say what to do, so there is at least one playbook."""
     with pytest.raises(ValidationError, match="playbooks"):
         spec_of(playbooks={}, groups={"use": {"label": "Use"}, "care": {"label": "Care"}})
+
+
+def test_a_wide_table_has_no_events_to_take_measures_from() -> None:
+    """An engine that would never be used is an error, not a key without effect."""
+    wide = {"sources": {"measures": {"path": "wide.csv"}}, "cohort": {"horizon_days": 20}}
+    measures = {"logins": {"aggregate": "column"}}
+    assert tiny_spec(measures, **wide).history.engine == "events"
+    with pytest.raises(ValidationError, match=r"history\.engine: 'days' reads events"):
+        tiny_spec(measures, **wide, history={"engine": "days"})
 
 
 def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:

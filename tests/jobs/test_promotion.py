@@ -11,7 +11,8 @@ import pytest
 from tests.conftest import CARD
 from tests.small_card import contents
 
-from churnfit.errors import BusyError, GateError, IntegrityError, UsageError
+from churnfit.errors import BusyError, DataError, GateError, IntegrityError, UsageError
+from churnfit.files import read_parquet, write_parquet
 from churnfit.jobs.promotion import ask, differences, load, plan_promotion, promote, rollback
 from churnfit.jobs.scoring import scoring_snapshot
 from churnfit.jobs.workspace import Workspace
@@ -87,6 +88,15 @@ def test_a_plan_replays_the_last_weeks_account_by_account(workspace: Workspace) 
     assert plan.replay.champion.coverage == plan.replay.candidate.coverage > 0.5
     changed = {name for name, content in contents(workspace.root).items() if before.get(name) != content}
     assert not {name for name in changed if not name.startswith((".churnfit/churnfit.db", ".churnfit/mlflow.db"))}
+
+
+def test_an_empty_source_is_no_week_without_accounts(workspace: Workspace) -> None:
+    """A replay says that the events are gone; it does not call every week empty."""
+    another(workspace)
+    path = workspace.root / "data" / "events.parquet"
+    write_parquet(read_parquet(path).iloc[:0], path)
+    with pytest.raises(DataError, match=r"CF110 sources.events\[0\].*at least one row"):
+        plan_promotion(workspace, CARD, "latest", weeks=2)
 
 
 def test_a_plan_is_stale_once_the_champion_moved(workspace: Workspace) -> None:

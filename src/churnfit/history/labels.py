@@ -23,7 +23,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["labels", "ledger"]
+__all__ = ["LARGEST_WEIGHT", "labels", "ledger"]
 
 LARGEST_WEIGHT = 20.0
 """More than this no held-out row stands for: a holdout of less than 5 % says too little to be multiplied so often."""

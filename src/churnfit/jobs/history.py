@@ -32,14 +32,12 @@ Say: TypeAlias = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """Matured snapshot rows with their labels, and the ledger of all rows.
+    """Matured snapshot rows with their labels, and the label of every row.
 
-    `rows`: the snapshot's columns, ``started_at`` and ``churned`` (0/1). `ledger`: one row per cohort.
-    `answers`: the label of every row.
+    `rows`: the snapshot's columns, ``started_at``, ``churned`` (0/1) and ``weight``.
     """
 
     rows: pd.DataFrame
-    ledger: pd.DataFrame
     answers: pd.DataFrame
     sha256: str
 
@@ -60,8 +58,7 @@ def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Findi
         with open_sources(spec, workspace.root) as con:
             findings = check_sources(con, spec, observed_to=max(as_of, now()))
             if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
-                observed_to = _observed_to(con, spec, as_of)
-                found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+                found, observed_to = _labelled(con, spec, as_of)
                 rows = _training_rows(con, spec, found, workspace.engine(spec))
                 findings += leaks(con, spec, rows, observed_to=observed_to)
     except (DataError, SpecError) as fault:
@@ -84,9 +81,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
     spec = workspace.spec(card)
     with open_sources(spec, workspace.root) as con:
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
-        grid = landmark_grid(con, spec)
-        observed_to = _observed_to(con, spec, as_of)
-        answers = labels(con, spec, grid, observed_to=observed_to)
+        answers, observed_to = _labelled(con, spec, as_of)
         # a look at a day that the sources do not know yet would show accounts falling silent
         there = answers[(answers["status"] != "excluded") & (answers["as_of"] <= observed_to)]
         measured = snapshot(con, spec, there[["account_id", "as_of"]], engine=workspace.engine(spec))
@@ -106,7 +101,7 @@ def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tup
     """Return the label of every training row, and the ledger per cohort."""
     spec = workspace.spec(card)
     with open_sources(spec, workspace.root) as con:
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=_observed_to(con, spec, as_of))
+        found, _ = _labelled(con, spec, as_of)
     return found, ledger(found)
 
 
@@ -123,8 +118,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")
-        observed_to = _observed_to(con, spec, as_of)
-        found = labels(con, spec, landmark_grid(con, spec), observed_to=observed_to)
+        found, observed_to = _labelled(con, spec, as_of)
         if not (found["status"] == "matured").any():
             first = found.loc[found["status"] == "immature", "matures_on"].min()
             when = f"the first matures on {first:%Y-%m-%d}" if pd.notna(first) else "none is maturing"
@@ -139,12 +133,13 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         rows = _training_rows(con, spec, found, workspace.engine(spec, say))
         say("Looking for leaks")
         require_clean(leaks(con, spec, rows, observed_to=observed_to))
-    return TrainingSet(
-        rows=rows,
-        ledger=ledger(found),
-        answers=found,
-        sha256=snapshot_hash(rows),
-    )
+    return TrainingSet(rows=rows, answers=found, sha256=snapshot_hash(rows))
+
+
+def _labelled(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Timestamp]:
+    """Return the label of every row of the training grid, and the moment up to which the sources know everything."""
+    observed_to = _observed_to(con, spec, as_of)
+    return labels(con, spec, landmark_grid(con, spec), observed_to=observed_to), observed_to
 
 
 def _training_rows(con: DuckDBPyConnection, spec: ScorecardSpec, found: pd.DataFrame, engine: Engine) -> pd.DataFrame:

@@ -11,11 +11,10 @@ import pandas as pd
 
 from churnfit.cta.replay import Asked, replay
 from churnfit.cta.rules import ScoredAccount
-from churnfit.errors import DataError
 from churnfit.history.cohort import newest_fact
 from churnfit.history.sources import open_sources
 from churnfit.jobs.history import Say, now
-from churnfit.jobs.scoring import scored_accounts, scoring_snapshot
+from churnfit.jobs.scoring import opened_for_scoring, scored_accounts
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import score
@@ -87,33 +86,31 @@ def replay_weeks(
     Raises
     ------
     DataError
-        As `churnfit.jobs.scoring.scoring_snapshot`, but for a date without accounts, which is left out.
+        As `churnfit.jobs.scoring.opened_for_scoring`; a date without accounts is left out.
     """
     cards = {"candidate": candidate} | ({} if champion is None else {"champion": champion})
     days: dict[str, dict[date, list[ScoredAccount]]] = {name: {} for name in cards}
     coverage: dict[str, list[pd.Series]] = {name: [] for name in cards}
     changes: list[BandChange] = []
     left_out: list[str] = []
-    for back in reversed(range(weeks)):
-        as_of = until - pd.Timedelta(weeks=back)
-        say(f"Replaying {as_of:%Y-%m-%d}")
-        try:
-            measured = scoring_snapshot(workspace, spec, as_of=as_of)
-        except DataError as fault:
-            if fault.code != "CF110":
-                raise
-            left_out.append(f"{as_of:%Y-%m-%d}: no accounts in the stage")
-            continue
-        scores = {}
-        for name, card in cards.items():
-            if set(card.read) - set(measured.columns):
-                continue  # the spec no longer has what that card reads
-            run = score(card, measured, key="replay")
-            scores[name] = run.scores
-            days[name][as_of.date()] = scored_accounts(card, run, spec)
-            coverage[name].append(run.scores["coverage"])
-        if len(scores) == 2:
-            changes += _changes(scores["champion"], scores["candidate"], as_of.date())
+    with opened_for_scoring(workspace, spec, until=until) as measured_on:
+        for back in reversed(range(weeks)):
+            as_of = until - pd.Timedelta(weeks=back)
+            say(f"Replaying {as_of:%Y-%m-%d}")
+            measured = measured_on(as_of)
+            if measured.empty:
+                left_out.append(f"{as_of:%Y-%m-%d}: no accounts in the stage")
+                continue
+            scores = {}
+            for name, card in cards.items():
+                if set(card.read) - set(measured.columns):
+                    continue  # the spec no longer has what that card reads
+                run = score(card, measured, key="replay")
+                scores[name] = run.scores
+                days[name][as_of.date()] = scored_accounts(card, run, spec)
+                coverage[name].append(run.scores["coverage"])
+            if len(scores) == 2:
+                changes += _changes(scores["champion"], scores["candidate"], as_of.date())
     sides = {
         name: Side(asked=replay(days[name], spec), coverage=float(pd.concat(coverage[name]).mean()))
         for name in cards

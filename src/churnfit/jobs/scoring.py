@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ __all__ = [
     "Explanation",
     "ScoringResult",
     "explain",
+    "opened_for_scoring",
     "published_runs",
     "queue",
     "score",
@@ -70,11 +72,8 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
         The first error of the sources' checks; CF314 when the sources end too long before `as_of`; CF110 when no
         account is in the stage that day.
     """
-    with open_sources(spec, workspace.root) as con:
-        # a past date is scored from sources that know what came later: the snapshot looks away
-        require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
-        _refuse_stale(con, spec, as_of)
-        measured = snapshot(con, spec, scoring_grid(con, spec, as_of), engine=workspace.engine(spec))
+    with opened_for_scoring(workspace, spec, until=as_of) as measured_on:
+        measured = measured_on(as_of)
     if measured.empty:
         raise DataError(
             "CF110",
@@ -83,7 +82,30 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
             came="none",
             fix="Check the date and cohort.stage_days.",
         )
-    return measured.assign(as_of=as_of)
+    return measured
+
+
+@contextmanager
+def opened_for_scoring(
+    workspace: Workspace, spec: ScorecardSpec, *, until: pd.Timestamp
+) -> Iterator[Callable[[pd.Timestamp], pd.DataFrame]]:
+    """Yield what measures the stage's accounts on a date not after `until`; the sources are opened and checked once.
+
+    Raises
+    ------
+    DataError
+        The first error of the sources' checks; where measured, CF314 when the sources end too long before the date.
+    """
+    with open_sources(spec, workspace.root) as con:
+        # a past date is scored from sources that know what came later: the snapshot looks away
+        require_clean(check_sources(con, spec, observed_to=max(until, now())))
+
+        def measured_on(as_of: pd.Timestamp) -> pd.DataFrame:
+            _refuse_stale(con, spec, as_of)
+            grid = scoring_grid(con, spec, as_of)
+            return snapshot(con, spec, grid, engine=workspace.engine(spec)).assign(as_of=as_of)
+
+        yield measured_on
 
 
 def _refuse_stale(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> None:

@@ -127,7 +127,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
             "report.txt": report.to_text(),
             "gates.md": verdict.to_markdown(),
             "gates.txt": verdict.to_text(),
-            "ledger.csv": training.ledger.to_csv(index=False),
+            "ledger.csv": ledger(training.answers).to_csv(index=False),
         },
         gates_passed=verdict.passed,
         champion_sha256=champion.sha256 if champion else "",

@@ -71,6 +71,8 @@ class ScorecardSpec(Strict):
                 raise ValueError(f"measures.{name}.relative_to: a wide table has no days of the stage")
         if wide and (self.cohort.churn_kinds or self.cohort.contraction):
             raise ValueError("cohort: `churn_kinds` and `contraction` are read from events; a wide table has none")
+        if wide and self.history.engine != "events":
+            raise ValueError(f"history.engine: '{self.history.engine}' reads events; a wide table has none")
         if not wide and not self.cohort.landmark_days:
             raise ValueError("cohort.landmark_days: events need at least one landmark day")
         return self
