@@ -170,6 +170,18 @@ def test_a_weight_of_two_is_the_row_twice():
     assert numbers_of(by_weight) == pytest.approx(numbers_of(by_rows), abs=1e-5)
 
 
+def test_rows_that_stand_for_others_set_the_level_and_no_points():
+    settings = ScorecardClassifier(certify=0)
+    X, y, began, _ = weighted_table()
+    stands_for = np.where(y == 1, 3.0, 1.0)
+    plain = clone(settings).fit(X, y, began=began)
+    standing = clone(settings).fit(X, y, began=began, stands_for=stands_for)
+    assert standing.card_.weights == plain.card_.weights
+    assert standing.card_.base_rate == pytest.approx(np.average(y, weights=stands_for))
+    predicted = standing.predict_proba(X)[:, 1]
+    assert np.average(predicted, weights=stands_for) == pytest.approx(np.average(y, weights=stands_for), abs=1e-6)
+
+
 def test_a_weight_of_zero_is_no_row():
     """The same bytes as without those rows, whatever stands in them."""
     X, y, began, weight = weighted_table()
@@ -232,6 +244,18 @@ REFUSED = {
         lambda X, y: ((X, y), {"sample_weight": np.where(np.arange(len(y)) == 3, -1.0, 1.0)}),
         DataError,
         r"CF112 sample_weight: .*came 1 \(-1.0\)",
+    ),
+    "a negative stand-in": (
+        {},
+        lambda X, y: ((X, y), {"stands_for": np.where(np.arange(len(y)) == 3, -1.0, 1.0)}),
+        DataError,
+        r"CF112 stands_for: .*came 1 \(-1.0\)",
+    ),
+    "nobody stands for the churned": (
+        {},
+        lambda X, y: ((X, y), {"stands_for": (y == 0).astype(float)}),
+        DataError,
+        r"CF102",
     ),
     "a missing weight": (
         {},

@@ -148,6 +148,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y: ArrayLike,
         sample_weight: ArrayLike | None = None,
         *,
+        stands_for: ArrayLike | None = None,
         groups: ArrayLike | None = None,
         began: ArrayLike | None = None,
         prior_health: ArrayLike | None = None,
@@ -162,6 +163,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Two classes; the greater means churned.
         sample_weight : array of shape (n_rows,), optional
             Weight of each row, >= 0.
+        stands_for : array of shape (n_rows,), optional
+            How many rows of the cohort each row stands for, >= 0, where others like it had to be left out because they
+            were called. Base rate, reference, calibration and level follow it, points do not: whom one calls follows
+            from the measures, so between accounts of equal measures the held-out say nothing else, and few rows that
+            count for many only make points uncertain.
         groups : array of shape (n_rows,), optional
             The account of each row; absent, each row is its own.
         began : array of shape (n_rows,), optional
@@ -190,14 +196,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
         refuse_uneven(cohort)
         used = cohort.weight > 0
+        stand_in = checked_weights(stands_for, frame, where="stands_for")[used]
         cohort = cohort.take(used)
-        refuse_one_class(cohort)
+        represented = replace(cohort, weight=cohort.weight * stand_in)
+        refuse_one_class(represented)
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
         # a card's matrices are small: more threads only wait for each other, and elsewhere would add up otherwise
         with threadpool_limits(limits=1, user_api="blas"):
             learned = learn_curves(cohort, self._settings())
             calibration = best_calibration(
-                learned.logit, cohort.churned, cohort.weight, fold=learned.fold, account=cohort.account
+                learned.logit, cohort.churned, represented.weight, fold=learned.fold, account=cohort.account
             ).calibration
             resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
         curves = learned.curves
@@ -207,12 +215,12 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}
         card = replace(
-            self._bare_card(cohort, lines, slope=logits_per_point, offsets=offsets),
+            self._bare_card(represented, lines, slope=logits_per_point, offsets=offsets),
             pairs=tuple(pair for pair in learned.pairs if pair.name in names),
             remarks=learned.remarks,
             calibration=calibration,
         )
-        card = _levelled(card, cohort, self._segment_column(cohort.frame))
+        card = _levelled(card, represented, self._segment_column(cohort.frame))
         if resampled:
             card = certified(card, resampled, replace(cohort, frame=card.with_pairs(cohort.frame)))
         self.card_ = replace(card, bands=relative_cuts(card))

@@ -73,7 +73,7 @@ def learn_card(
     learner.fit(
         training[[*columns, *(["segment"] if segmented else [])]],
         training["churned"].astype(int),
-        sample_weight=training.get("weight"),
+        stands_for=training.get("weight"),
         groups=training["account_id"],
         began=training["started_at"].dt.tz_convert(None) if dated else None,
         prior_health=hand_made_health(training, spec.baseline) if spec.baseline else None,

@@ -46,26 +46,28 @@ _DEALS = 199  # with the truth 200: a share of 0.05 is exact, and wavers by 0.01
 _FLAT = 1e-6  # standard deviations below which a contrast is none
 
 
-def checked_weights(sample_weight: ArrayLike | None, frame: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the weight of each row of `frame` (n_rows,), 1 unless given.
+def checked_weights(
+    given: ArrayLike | None, frame: pd.DataFrame, *, where: str = "sample_weight"
+) -> NDArray[np.float64]:
+    """Return the weight of each row of `frame` (n_rows,), 1 unless `given`; `where` names it in an error.
 
     Raises
     ------
     DataError
         CF112 when a weight is negative, infinite or missing.
     """
-    if sample_weight is not None:
-        _refuse_bad_weights(np.asarray(sample_weight, dtype=np.float64))
-    weight: NDArray[np.float64] = _check_sample_weight(sample_weight, frame, dtype=np.float64)
+    if given is not None:
+        _refuse_bad_weights(np.asarray(given, dtype=np.float64), where)
+    weight: NDArray[np.float64] = _check_sample_weight(given, frame, dtype=np.float64)
     return weight
 
 
-def _refuse_bad_weights(weight: NDArray[np.float64]) -> None:
+def _refuse_bad_weights(weight: NDArray[np.float64], where: str) -> None:
     bad = weight[~np.isfinite(weight) | (weight < 0)]
     if len(bad):
         raise DataError(
             "CF112",
-            where="sample_weight",
+            where=where,
             expected="finite weights >= 0",
             came=count_and_examples(bad),
             fix="Drop or mend those rows.",
@@ -87,13 +89,14 @@ def refuse_endless(frame: pd.DataFrame) -> None:
 
 
 def refuse_one_class(cohort: Cohort) -> None:
-    """Raise CF102 when nobody churned, or everybody did."""
-    if len(np.unique(cohort.churned)) < 2:
+    """Raise CF102 when nobody churned, or everybody did, of the rows that count."""
+    counting = cohort.weight > 0
+    if len(np.unique(cohort.churned[counting])) < 2:
         raise DataError(
             "CF102",
             where="y",
             expected="accounts that churned and accounts that stayed (2 classes)",
-            came=f"1 class in {len(cohort.churned):,} rows of weight above 0",
+            came=f"1 class in {counting.sum():,} rows of weight above 0",
             fix="Widen the cohort or lengthen the horizon.",
         )
 
