@@ -153,6 +153,21 @@ def test_report_prints_or_writes_the_evaluation(churnfit: Cli, demo_workspace: W
     assert (again.code, "error[CF506]" in again.err) == (2, True)
 
 
+def test_gates_are_listed_with_the_limits_of_the_spec(churnfit: Cli, workspace: Workspace) -> None:
+    """Every gate, what it asks, its limits; a waived one gives the reason."""
+    spec = workspace.cards[CARD]
+    waived = '[gates]\nwaived = { CF014 = "calls are shared by a pool" }'
+    spec.write_text(spec.read_text(encoding="utf-8").replace("[gates]", waived), encoding="utf-8")
+    found = {
+        gate["code"]: gate
+        for gate in document(churnfit("gates", "--card", CARD, "--json", cwd=workspace.root))["gates"]
+    }
+    assert (len(found), found["CF002"]["limits"]) == (15, {"min_auc_lower": 0.65})
+    assert (found["CF014"]["waived"], found["CF013"]["waived"]) == ("calls are shared by a pool", None)
+    text = churnfit("gates", "--card", CARD, cwd=workspace.root)
+    assert (text.code, "waived: calls are shared by a pool" in text.out) == (0, True)
+
+
 def test_backtest_rolls_and_registers_nothing(churnfit: Cli, demo_workspace: Workspace) -> None:
     """Two origins, each learned on earlier accounts; the versions stay as they were."""
     before = demo_workspace.registry().versions(CARD)

@@ -43,3 +43,9 @@ def test_the_load_at_the_end_is_of_what_is_still_open() -> None:
     """A is green in the end, B is not scored any more: nobody has anything to do."""
     assert replay(days("rr", "g-"), spec_of()).load == {}
     assert replay(days(), spec_of()).opened == {}
+
+
+def test_a_flip_is_a_change_of_band_that_the_next_date_takes_back() -> None:
+    """A flips to amber and back; B moves for good, is not scored once, and returns: two weeks of its own could flip."""
+    found = replay(days("rg", "ar", "rr", "r-", "rr"), spec_of())
+    assert (found.flips, found.changeable, found.owners) == (1, 4, 2)

@@ -40,7 +40,9 @@ def make_spec() -> Callable[..., ScorecardSpec]:
 @pytest.fixture
 def context() -> TrainingContext:
     """Fifty churned accounts to learn from."""
-    return TrainingContext(rows=900, accounts=300, churned_rows=120, churned_accounts=50, split="Older trained.")
+    return TrainingContext(
+        rows=900, accounts=300, churned_rows=120, churned_accounts=50, split="Older trained.", judged_matured=0.8
+    )
 
 
 @pytest.fixture

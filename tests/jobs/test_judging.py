@@ -44,6 +44,15 @@ def test_the_demos_report_says_what_the_card_misses(demo_workspace: Workspace) -
     assert "No pair is clearly stronger than chance" in logged_report(demo_workspace, CARD, "champion")
 
 
+def test_the_demos_gates_looked_at_past_weeks_and_at_what_matured(demo_workspace: Workspace) -> None:
+    """The replay of six weeks and the labels of the judged accounts stand in the verdict that is kept."""
+    verdict = logged_report(demo_workspace, CARD, "champion", name="gates.txt")
+    outcomes = {line.split()[0]: " ".join(line.split()) for line in verdict.splitlines() if line.startswith("CF0")}
+    assert len(outcomes) == 15
+    for code in ("CF010", "CF012", "CF013", "CF014", "CF015"):
+        assert " passed " in outcomes[code], outcomes[code]
+
+
 @pytest.mark.parametrize(
     ("name", "code"), [("report.pdf", "CF703"), ("report", "CF703"), ("there.html", "CF506"), ("new.html", "CF602")]
 )

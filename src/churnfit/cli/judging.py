@@ -1,4 +1,4 @@
-"""report, backtest: how good a card is, and how good cards learned earlier would have been."""
+"""report, gates, backtest: how good a card is, what it must hold to, how good cards learned earlier would have been."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from churnfit.cli.app import AsJson, AsOf, CardOption, Reference, app, day, opened
-from churnfit.cli.output import print_document, print_lines, progress
+from churnfit.cli.output import print_document, print_lines, print_table, progress
 
-__all__ = ["backtest", "report"]
+__all__ = ["backtest", "gates", "report"]
 
 
 @app.command()
@@ -34,6 +34,43 @@ def report(
         print_document(**json.loads(logged_report(workspace, name, reference, name="report.json")))
     else:
         print_lines(logged_report(workspace, name, reference))
+
+
+@app.command()
+def gates(card: CardOption = None, as_json: AsJson = False) -> None:
+    """Print the gates of promotion, what each asks, and its limits in the card's spec."""
+    from churnfit.evaluation.gates import GATES
+
+    workspace, name = opened(card)
+    given = workspace.spec(name).gates
+    limits = {gate.code: {limit: getattr(given, limit) for limit in gate.limits} for gate in GATES}
+    if as_json:
+        asked = [
+            {
+                "code": gate.code,
+                "gate": gate.title,
+                "asks": gate.question,
+                "limits": limits[gate.code],
+                "waived": given.waived.get(gate.code),
+            }
+            for gate in GATES
+        ]
+        print_document(card=name, gates=asked)
+        return
+    rows = [
+        (
+            gate.code,
+            gate.title,
+            gate.question,
+            f"waived: {given.waived[gate.code]}" if gate.code in given.waived else _in_words(limits[gate.code]),
+        )
+        for gate in GATES
+    ]
+    print_table(("code", "gate", "asks", "limits"), rows, title=f"{name}: gates")
+
+
+def _in_words(limits: dict[str, object]) -> str:
+    return ", ".join(f"{name} = {list(limit) if isinstance(limit, tuple) else limit}" for name, limit in limits.items())
 
 
 @app.command()

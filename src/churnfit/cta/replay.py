@@ -15,10 +15,17 @@ __all__ = ["Asked", "replay", "standing_after"]
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The accounts whose CTA opened (or reopened) on each date, and each owner's open CTAs at the end."""
+    """The accounts whose CTA opened (or reopened) on each date, each owner's open CTAs at the end, and who flipped.
+
+    A *flip* is a change of band that the next date took back. `changeable` counts what could have been one: an
+    account on a date, scored on the dates before and after it, too. `owners`: how many have accounts.
+    """
 
     opened: Mapping[date, tuple[str, ...]]
     load: Mapping[str, int]
+    owners: int
+    flips: int
+    changeable: int
 
 
 def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Asked:
@@ -27,15 +34,28 @@ def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Ask
     The first date begins with an empty queue, so it opens one CTA per red account; the later ones say what is new.
     """
     standing = Standing(states={}, open_ctas={}, last_closed={})
-    opened = {}
+    opened, bands = {}, []
     for day in sorted(days):
         decision = decide(days[day], standing, spec, as_of=day, version="replay")
         opened[day] = tuple(sorted(cta.account_id for cta in (*decision.opened, *decision.reopened)))
+        bands.append({state.account_id: state.band for state in decision.states})
         standing = standing_after(standing, decision)
     load: dict[str, int] = {}
     for row in rank(list(standing.open_ctas.values()), spec.queue):
         load[row.owner] = load.get(row.owner, 0) + 1
-    return Asked(opened=opened, load=load)
+    flipped = _flipped(bands)
+    owners = {account.owner for accounts in days.values() for account in accounts if account.owner}
+    return Asked(opened=opened, load=load, owners=len(owners), flips=sum(flipped), changeable=len(flipped))
+
+
+def _flipped(bands: list[dict[str, str]]) -> list[bool]:
+    """Return, of each account on each date between two others, whether its band was another before and after."""
+    return [
+        before[account] == after[account] != band
+        for before, now, after in zip(bands, bands[1:], bands[2:], strict=False)
+        for account, band in now.items()
+        if account in before and account in after
+    ]
 
 
 def standing_after(standing: Standing, decision: Decision) -> Standing:

@@ -36,7 +36,8 @@ class TrainingContext:
     sentence of the split; `treated` and `immature` count snapshots that could not be used. `held_out` of the matured
     snapshots stand for treated ones, and all matured ones together say as much as `effective` of equal weight.
     `if_calls_saved` is the churn rate of matured and treated snapshots had the calls saved nobody, and had they saved
-    everybody who stayed.
+    everybody who stayed. `judged_matured` is the share of the judged accounts' snapshots whose label is known; None
+    where labels have no dates.
     """
 
     rows: int
@@ -49,6 +50,7 @@ class TrainingContext:
     held_out: int = 0
     effective: float = 0.0
     if_calls_saved: tuple[float, float] = (0.0, 0.0)
+    judged_matured: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from churnfit.history.cohort import landmark_grid, newest_fact
 from churnfit.history.labels import labels, ledger
 from churnfit.history.leaks.sentinel import leaks
 from churnfit.history.snapshot import Engine, snapshot, snapshot_hash
-from churnfit.history.sources import open_sources
+from churnfit.history.sources import CONSTANT_AS_OF, open_sources
 from churnfit.jobs.workspace import Workspace
 from churnfit.spec import ScorecardSpec
 
@@ -34,12 +34,19 @@ Say: TypeAlias = Callable[[str], None]
 class TrainingSet:
     """Matured snapshot rows with their labels, and the label of every row.
 
-    `rows`: the snapshot's columns, ``started_at``, ``churned`` (0/1) and ``weight``.
+    `rows`: the snapshot's columns, ``started_at``, ``churned`` (0/1) and ``weight``. `leaks`: what the sentinel warns
+    of, in words.
     """
 
     rows: pd.DataFrame
     answers: pd.DataFrame
     sha256: str
+    leaks: tuple[str, ...] = ()
+
+    @property
+    def dated(self) -> bool:
+        """Whether the rows have dates at all; those of a plain table do not."""
+        return not self.answers["as_of"].eq(pd.Timestamp(CONSTANT_AS_OF)).all()
 
     @property
     def maturing(self) -> pd.DataFrame:
@@ -132,8 +139,10 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         say("Measuring what was known on each date")
         rows = _training_rows(con, spec, found, workspace.engine(spec, say))
         say("Looking for leaks")
-        require_clean(leaks(con, spec, rows, observed_to=observed_to))
-    return TrainingSet(rows=rows, answers=found, sha256=snapshot_hash(rows))
+        leaking = leaks(con, spec, rows, observed_to=observed_to)
+        require_clean(leaking)
+    warnings = tuple(f"{finding.code} {finding.where}: {finding.came}" for finding in leaking)
+    return TrainingSet(rows=rows, answers=found, sha256=snapshot_hash(rows), leaks=warnings)
 
 
 def _labelled(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Timestamp]:

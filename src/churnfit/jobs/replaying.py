@@ -20,7 +20,7 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import score
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["BandChange", "Replay", "Side", "last_day", "replay_weeks"]
+__all__ = ["BandChange", "Replay", "Side", "last_day", "newest_day", "replay_weeks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +64,14 @@ def last_day(workspace: Workspace, card: str) -> pd.Timestamp:
         run = store.latest_run(card)
     if run is not None:
         return pd.Timestamp(run.as_of, tz="UTC")
-    spec = workspace.spec(card)
+    return newest_day(workspace, workspace.spec(card), by=now())
+
+
+def newest_day(workspace: Workspace, spec: ScorecardSpec, *, by: pd.Timestamp) -> pd.Timestamp:
+    """Return the newest day that the sources know, at the latest that of `by`."""
     with open_sources(spec, workspace.root) as con:
         newest = newest_fact(con, spec)
-    today = now().normalize()
-    return today if newest is None else min(newest, today)
+    return by.normalize() if newest is None else min(newest, by.normalize())
 
 
 def replay_weeks(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -14,13 +14,14 @@ from churnfit import __version__
 from churnfit.errors import DataError
 from churnfit.evaluation.backtest import Split, split
 from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
-from churnfit.evaluation.gates import Verdict, judge
+from churnfit.evaluation.gates import Verdict, Weeks, judge
 from churnfit.evaluation.interactions import missed_interactions
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
 from churnfit.evaluation.results import Backtest
 from churnfit.history.labels import ledger
 from churnfit.jobs.history import Say, TrainingSet, training_set
 from churnfit.jobs.judging import challenged, judged_rows, roll
+from churnfit.jobs.replaying import newest_day, replay_weeks
 from churnfit.jobs.waiting import with_the_date
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.challenger import ChallengerFit
@@ -31,9 +32,6 @@ from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.render import to_markdown
 from churnfit.scorecard.shap import summary_figure
 from churnfit.spec import ScorecardSpec
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FitResult", "backtest", "fit"]
 
@@ -101,12 +99,20 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     report = evaluate(
         judged,
         spec=spec,
-        context=_context(learning, training, found),
+        context=_context(learning, judging, training, found),
         interactions=interactions,
         backtest=rolled,
         pairs_asked=pairs_asked,
     )
-    verdict = judge(report, spec, has_champion=champion is not None, champion_lacks=lacking)
+    verdict = judge(
+        report,
+        learned,
+        spec,
+        has_champion=champion is not None,
+        champion_lacks=lacking,
+        leaks=training.leaks,
+        weeks=_weeks(workspace, spec, learned, as_of=as_of, say=say) if training.dated else None,
+    )
     say("Registering the candidate")
     figures |= {
         "calibration": calibration_figure(judged),
@@ -148,7 +154,26 @@ def backtest(workspace: Workspace, card: str, *, origins: int | None, as_of: pd.
     return roll(training.rows, spec, origins=origins or spec.evaluation.origins, say=say)
 
 
-def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> TrainingContext:
+def _weeks(
+    workspace: Workspace, spec: ScorecardSpec, card: Scorecard, *, as_of: pd.Timestamp, say: Say
+) -> Weeks | None:
+    """Return what the card would have asked in the spec's last weeks; None where fewer than two can be replayed."""
+    until = newest_day(workspace, spec, by=as_of)
+    played = replay_weeks(workspace, spec, None, card, until=until, weeks=spec.gates.replay_weeks, say=say)
+    if played.candidate is None or len(played.accounts) < 2:
+        return None
+    asked = played.candidate.asked
+    first, *later = sorted(asked.opened)
+    return Weeks(
+        weeks=(later[-1] - first).days // 7,
+        opened=sum(len(asked.opened[day]) for day in later),
+        owners=asked.owners,
+        flips=asked.flips,
+        changeable=asked.changeable,
+    )
+
+
+def _context(learning: pd.DataFrame, judging: pd.DataFrame, training: TrainingSet, found: Split) -> TrainingContext:
     churned = learning[learning["churned"] == 1]
     return TrainingContext(
         rows=len(learning),
@@ -156,8 +181,15 @@ def _context(learning: pd.DataFrame, training: TrainingSet, found: Split) -> Tra
         churned_rows=len(churned),
         churned_accounts=churned["account_id"].nunique(),
         split=found.sentence,
+        judged_matured=_judged_matured(judging, training.answers) if training.dated else None,
         **_left_out(training.answers),
     )
+
+
+def _judged_matured(judging: pd.DataFrame, answers: pd.DataFrame) -> float:
+    """Return the share of the judged accounts' snapshots whose label is known."""
+    due = answers[answers["account_id"].isin(judging["account_id"]) & answers["status"].isin(("matured", "immature"))]
+    return float((due["status"] == "matured").mean())
 
 
 def _left_out(answers: pd.DataFrame) -> dict[str, Any]:

@@ -61,7 +61,11 @@ class Bands(Strict):
 
 
 class GateLimits(Strict):
-    """The limits of the promotion gates, which are `churnfit.evaluation.gates.GATES`."""
+    """The limits of the promotion gates, which are `churnfit.evaluation.gates.GATES`.
+
+    `replay_weeks` past weeks are replayed to see load and flips (0: none). `waived` turns a gate off, by its code, with
+    the reason that the verdict then gives.
+    """
 
     min_churned_train: Annotated[int, Field(ge=1)] = 30
     min_churned_judged: Annotated[int, Field(ge=1)] = 20
@@ -72,6 +76,13 @@ class GateLimits(Strict):
     max_green_share: Share = 0.8
     min_coverage: Share = 0.7
     max_champion_loss: Annotated[float, Field(ge=0)] = 0.0
+    min_matured_share: Share = 0.5
+    min_segment_auc: Annotated[float, Field(ge=0.5, le=1)] = 0.6
+    max_weak_weight: Share = 0.5
+    max_queue_load: Annotated[float, Field(gt=0)] = 1.0
+    max_flips: Share = 0.05
+    replay_weeks: Annotated[int, Field(ge=0, le=52)] = 6
+    waived: dict[str, Annotated[str, Field(min_length=10)]] = {}
 
 
 class Playbook(Strict):
