@@ -153,6 +153,17 @@ def test_report_prints_or_writes_the_evaluation(churnfit: Cli, demo_workspace: W
     assert (again.code, "error[CF506]" in again.err) == (2, True)
 
 
+def test_the_model_card_is_printed_or_written(churnfit: Cli, demo_workspace: Workspace, tmp_path: Path) -> None:
+    """As Markdown, or as a page in a new file; never as anything else."""
+    printed = churnfit("model-card", "champion", "--card", CARD, cwd=demo_workspace.root)
+    assert (printed.code, "## Limits" in printed.out) == (0, True)
+    path = tmp_path / "card.html"
+    written = churnfit("model-card", "champion", "--card", CARD, "--output", str(path), cwd=demo_workspace.root)
+    assert (written.code, path.read_text(encoding="utf-8").startswith("<!doctype html>")) == (0, True)
+    wrong = churnfit("model-card", "--card", CARD, "--output", str(tmp_path / "card.pdf"), cwd=demo_workspace.root)
+    assert (wrong.code, "error[CF703]" in wrong.err) == (2, True)
+
+
 def test_gates_are_listed_with_the_limits_of_the_spec(churnfit: Cli, workspace: Workspace) -> None:
     """Every gate, what it asks, its limits; a waived one gives the reason."""
     spec = workspace.cards[CARD]

@@ -1,4 +1,4 @@
-"""report, gates, backtest: how good a card is, what it must hold to, how good cards learned earlier would have been."""
+"""report, model-card, gates, backtest: how good a card is, what it is for, what it must hold to, and earlier ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from churnfit.cli.app import AsJson, AsOf, CardOption, Reference, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 
-__all__ = ["backtest", "gates", "report"]
+__all__ = ["backtest", "gates", "model_card", "report"]
 
 
 @app.command()
@@ -34,6 +34,23 @@ def report(
         print_document(**json.loads(logged_report(workspace, name, reference, name="report.json")))
     else:
         print_lines(logged_report(workspace, name, reference))
+
+
+@app.command("model-card")
+def model_card(
+    reference: Reference = "latest",
+    card: CardOption = None,
+    output: Annotated[Path | None, typer.Option("--output", help="A new file ending in .html or .md.")] = None,
+) -> None:
+    """Print a version's model card as Markdown, or write it: what it is for, for whom it holds, its limits."""
+    from churnfit.jobs.judging import MODEL_CARDS, logged_report, write_report
+
+    workspace, name = opened(card)
+    if output is not None:
+        write_report(workspace, name, reference, output, renderings=MODEL_CARDS)
+        print_lines(str(output))
+    else:
+        print_lines(logged_report(workspace, name, reference, name=MODEL_CARDS[".md"]))
 
 
 @app.command()

@@ -12,21 +12,29 @@ if TYPE_CHECKING:
     from churnfit.evaluation.intervals import Interval
     from churnfit.evaluation.results import Backtest, EvaluationReport, OriginRow, Price, TrainingContext
 
-__all__ = ["backtest_sections", "report_sections"]
+__all__ = [
+    "backtest_sections",
+    "bands_table",
+    "calibration",
+    "models_table",
+    "report_sections",
+    "segments_table",
+    "what_was_judged",
+]
 
 _CALIBRATION = ("calibration_slope", "calibration_in_the_large", "ece")
 
 
 def report_sections(report: EvaluationReport) -> list[Section]:
     """Return the sections of a report, in order; what was not looked for has none."""
-    sections = [_what_was_judged(report), _models(report)]
+    sections = [what_was_judged(report), models_table(report)]
     if report.differences:
         sections.append(_differences(report))
     if report.price is not None:
         sections.append(_price(report.price))
         if report.price.interactions is not None:
             sections.append(_interactions(report.price.interactions))
-    sections += [_bands(report), _calibration(report), _segments(report)]
+    sections += [bands_table(report), calibration(report), segments_table(report)]
     return [*sections, *(backtest_sections(report.backtest) if report.backtest else [])]
 
 
@@ -35,7 +43,8 @@ def backtest_sections(backtest: Backtest) -> list[Section]:
     return [_origins(backtest), _pool(backtest)]
 
 
-def _what_was_judged(report: EvaluationReport) -> Section:
+def what_was_judged(report: EvaluationReport) -> Section:
+    """Return whom the card was learned from and judged on, and who was left out."""
     training = report.training
     sentences = [
         training.split,
@@ -74,7 +83,8 @@ def _brackets(resamples: int, random_state: int) -> str:
     return f"In brackets: 90 % intervals from {resamples:,} resamples of whole accounts (random_state {random_state})."
 
 
-def _models(report: EvaluationReport) -> Section:
+def models_table(report: EvaluationReport) -> Section:
+    """Return every metric of every model."""
     return Section(
         title="Does it predict?",
         header=("", *(MODEL_TITLES[model] for model in report.models)),
@@ -178,7 +188,8 @@ def _sentence(found: Interactions, pair: MissedInteraction) -> str:
     )
 
 
-def _bands(report: EvaluationReport) -> Section:
+def bands_table(report: EvaluationReport) -> Section:
+    """Return who is in each band, and how they fared."""
     profit = report.profit
     return Section(
         title="Bands",
@@ -204,7 +215,8 @@ def _bands(report: EvaluationReport) -> Section:
     )
 
 
-def _calibration(report: EvaluationReport) -> Section:
+def calibration(report: EvaluationReport) -> Section:
+    """Return how far probabilities can be taken at their word, for all and by segment."""
     card = report.models["card"]
     everybody = ("all", *(with_interval(card[name]) for name in _CALIBRATION))
     return Section(
@@ -227,7 +239,8 @@ def _calibration(report: EvaluationReport) -> Section:
     )
 
 
-def _segments(report: EvaluationReport) -> Section:
+def segments_table(report: EvaluationReport) -> Section:
+    """Return the segments: how many, how well ranked."""
     return Section(
         title="Segments",
         header=("segment", "snapshots", "churned accounts", "AUC", "base rate"),

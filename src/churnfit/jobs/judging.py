@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,13 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     from churnfit.jobs.history import Say
 
-__all__ = ["REPORTS", "challenged", "judged_rows", "logged_report", "roll", "write_report"]
+__all__ = ["MODEL_CARDS", "REPORTS", "challenged", "judged_rows", "logged_report", "roll", "write_report"]
 
 REPORTS = {".html": "report.html", ".md": "report.md", ".txt": "report.txt", ".json": "report.json"}
 """The renderings of a report, as `fit` logs them with the run, by the ending of a file they can be written to."""
+
+MODEL_CARDS = {".html": "model_card.html", ".md": "model_card.md"}
+"""Those of a model card."""
 
 
 def judged_rows(learning: pd.DataFrame, judging: pd.DataFrame, card: Scorecard, *, spec: ScorecardSpec) -> pd.DataFrame:
@@ -83,15 +87,17 @@ def logged_report(workspace: Workspace, card: str, reference: str, *, name: str 
     return registry.text(registry.resolve(card, reference), name)
 
 
-def write_report(workspace: Workspace, card: str, reference: str, path: Path) -> None:
-    """Write the report of a version to `path`, by its ending one of `REPORTS`.
+def write_report(
+    workspace: Workspace, card: str, reference: str, path: Path, *, renderings: Mapping[str, str] = REPORTS
+) -> None:
+    """Write the report of a version to `path`, by its ending one of `renderings`.
 
     Raises
     ------
     UsageError
         CF703 for another ending, CF506 when the file is there already, CF602 when there is no such version.
     """
-    name = by_ending(path, REPORTS)
+    name = by_ending(path, renderings)
     refuse_existing(path)
     write_text(logged_report(workspace, card, reference, name=name), path)
 

@@ -16,6 +16,7 @@ from churnfit.evaluation.backtest import Split, split
 from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
 from churnfit.evaluation.gates import Verdict, Weeks, judge
 from churnfit.evaluation.interactions import missed_interactions
+from churnfit.evaluation.model_card import model_card_html, model_card_markdown
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
 from churnfit.evaluation.results import Backtest
 from churnfit.history.labels import ledger
@@ -133,6 +134,8 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
             "report.txt": report.to_text(),
             "gates.md": verdict.to_markdown(),
             "gates.txt": verdict.to_text(),
+            "model_card.html": model_card_html(learned, report, verdict, spec, figures=figures),
+            "model_card.md": model_card_markdown(learned, report, verdict, spec),
             "ledger.csv": ledger(training.answers).to_csv(index=False),
         },
         gates_passed=verdict.passed,

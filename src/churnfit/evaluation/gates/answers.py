@@ -105,13 +105,14 @@ class Verdict:
 
     def to_text(self) -> str:
         """Return the verdict as aligned plain text."""
-        return as_text(f"{self.name}: gates", [self._section()])
+        return as_text(f"{self.name}: gates", [self.section()])
 
     def to_markdown(self) -> str:
         """Return the verdict as Markdown."""
-        return as_markdown(f"{self.name}: gates", [self._section()])
+        return as_markdown(f"{self.name}: gates", [self.section()])
 
-    def _section(self) -> Section:
+    def section(self) -> Section:
+        """Return the verdict as a section of a page."""
         failed = [answer for answer in self.answers if answer.outcome == "failed"]
         return Section(
             title=f"Promotion is closed: {len(failed)} failed" if failed else "Promotion is open",
