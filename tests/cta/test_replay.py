@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from tests.small_card import spec_of
 
-from churnfit.cta.replay import replay
+from churnfit.cta.replay import Warned, replay, warned
 from churnfit.cta.rules import ScoredAccount
 
 FIRST = date(2026, 3, 2)
@@ -49,3 +49,11 @@ def test_a_flip_is_a_change_of_band_that_the_next_date_takes_back() -> None:
     """A flips to amber and back; B moves for good, is not scored once, and returns: two weeks of its own could flip."""
     found = replay(days("rg", "ar", "rr", "r-", "rr"), spec_of())
     assert (found.flips, found.changeable, found.owners) == (1, 4, 2)
+
+
+def test_who_left_was_warned_of_when_a_cta_opened_before() -> None:
+    """A turned red a week before it left; B only on the day it left; C left without ever being scored red."""
+    found = replay(days("gg", "rg", "rr"), spec_of())
+    left = {"A": FIRST + timedelta(days=14), "B": FIRST + timedelta(days=14), "C": FIRST + timedelta(days=3)}
+    assert warned(found, left) == Warned(churned=3, called=1, median_days=7.0)
+    assert warned(found, {}) == Warned(churned=0, called=0, median_days=None)

@@ -85,6 +85,8 @@ def test_a_plan_replays_the_last_weeks_account_by_account(workspace: Workspace) 
     first = {account for day, account in expected if day == days[0]}
     opened = [set(side.asked.opened[days[0]]) for side in (plan.replay.champion, plan.replay.candidate)]
     assert opened[1] - opened[0] == first
+    warned = [side.warned for side in (plan.replay.champion, plan.replay.candidate)]
+    assert (warned[0].churned, warned[0].called) <= (warned[1].churned, warned[1].called)
     assert plan.replay.champion.coverage == plan.replay.candidate.coverage > 0.5
     changed = {name for name, content in contents(workspace.root).items() if before.get(name) != content}
     assert not {name for name in changed if not name.startswith((".churnfit/churnfit.db", ".churnfit/mlflow.db"))}

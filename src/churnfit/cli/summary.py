@@ -9,6 +9,7 @@ from churnfit.cli.output import shown
 
 if TYPE_CHECKING:
     from churnfit.cta.ranking import QueueRow
+    from churnfit.cta.replay import Warned
     from churnfit.jobs.promotion import PromotionPlan
     from churnfit.jobs.replaying import Replay
     from churnfit.jobs.scoring import Explanation
@@ -104,8 +105,22 @@ def _replay_lines(replay: Replay, spec: ScorecardSpec) -> list[str]:
         load = after.asked.load.get(owner, 0)
         beyond = f", {load - limit} beyond capacity" if load > limit else ""
         lines.append(f"  load of {shown(owner)} at the end: {was}{load} of {limit}{beyond}")
+    lines += [
+        f"  {_warned_words(side.warned)} by the {name}"
+        for name, side in (("champion", before), ("candidate", after))
+        if side
+    ]
     was = f"{before.coverage:.0%} → " if before else ""
     return [*lines, f"  coverage: {was}{after.coverage:.0%}", "  --json names every account that changes band."]
+
+
+def _warned_words(warned: Warned) -> str:
+    if warned.median_days is None:
+        return f"none of {warned.churned:,} accounts that churned since was called before"
+    return (
+        f"{warned.called:,} of {warned.churned:,} accounts that churned since were called before, a median "
+        f"{warned.median_days:g} days"
+    )
 
 
 def demo_summary(result: DemoResult) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from statistics import median
 
 from churnfit.cta.ranking import rank
 from churnfit.cta.rules import Decision, ScoredAccount, Standing, decide
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["Asked", "replay", "standing_after"]
+__all__ = ["Asked", "Warned", "replay", "standing_after", "warned"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,25 @@ class Asked:
     owners: int
     flips: int
     changeable: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Warned:
+    """Of `churned` accounts, how many a CTA had opened for before they left, and the median days between (or None)."""
+
+    churned: int
+    called: int
+    median_days: float | None
+
+
+def warned(asked: Asked, left: Mapping[str, date]) -> Warned:
+    """Return how early the first CTA of each account came that left on a date of `left`."""
+    first: dict[str, date] = {}
+    for day in sorted(asked.opened):
+        for account in asked.opened[day]:
+            first.setdefault(account, day)
+    days = [(left[account] - day).days for account, day in first.items() if account in left and day < left[account]]
+    return Warned(churned=len(left), called=len(days), median_days=float(median(days)) if days else None)
 
 
 def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Asked:

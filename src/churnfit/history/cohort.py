@@ -6,6 +6,7 @@ for scoring. `stage_day` counts whole days from midnight UTC of the day an accou
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,7 +18,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["STAGE_START", "landmark_grid", "newest_fact", "peer_grid", "scoring_grid"]
+__all__ = ["STAGE_START", "churn_days", "landmark_grid", "newest_fact", "peer_grid", "scoring_grid"]
 
 STAGE_START = "date_trunc('day', started_at)"
 """SQL: day 0 of an account's stage; landmark days and stage days count from it."""
@@ -97,6 +98,16 @@ def peer_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, looks: pd.Dat
         f"SELECT account_id, {STAGE_START} + to_days(stage_days.day) AS as_of "
         f"FROM accounts CROSS JOIN (VALUES {days}) AS stage_days(day) WHERE as_of BETWEEN {oldest} AND {newest} "
         "AND (churned_at IS NULL OR churned_at > as_of) ORDER BY ALL",
+    )
+
+
+def churn_days(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> dict[str, date]:
+    """Return the day on which each account churned, or will: whatever the sources know, and no snapshot may."""
+    table = "accounts" if spec.sources.measures is None else "measures"
+    return dict(
+        con.execute(
+            f"SELECT account_id, CAST(min(churned_at) AS DATE) FROM {table} WHERE churned_at IS NOT NULL GROUP BY ALL"
+        ).fetchall()
     )
 
 

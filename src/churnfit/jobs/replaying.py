@@ -9,9 +9,9 @@ from datetime import date
 
 import pandas as pd
 
-from churnfit.cta.replay import Asked, replay
+from churnfit.cta.replay import Asked, Warned, replay, warned
 from churnfit.cta.rules import ScoredAccount
-from churnfit.history.cohort import newest_fact
+from churnfit.history.cohort import churn_days, newest_fact
 from churnfit.history.sources import open_sources
 from churnfit.jobs.history import Say, now
 from churnfit.jobs.scoring import opened_for_scoring, scored_accounts
@@ -37,9 +37,10 @@ class BandChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One card's weeks: what it asked of the team, and the mean coverage of all its scores (0 to 1)."""
+    """One card's weeks: what it asked of the team, whom of the churned it warned of, the mean coverage (0 to 1)."""
 
     asked: Asked
+    warned: Warned
     coverage: float
 
 
@@ -114,11 +115,13 @@ def replay_weeks(
                 coverage[name].append(run.scores["coverage"])
             if len(scores) == 2:
                 changes += _changes(scores["champion"], scores["candidate"], as_of.date())
-    sides = {
-        name: Side(asked=replay(days[name], spec), coverage=float(pd.concat(coverage[name]).mean()))
-        for name in cards
-        if days[name]
-    }
+    left = _left_since(workspace, spec, days["candidate"])
+    sides = {}
+    for name in cards:
+        if days[name]:
+            asked = replay(days[name], spec)
+            mean = float(pd.concat(coverage[name]).mean())
+            sides[name] = Side(asked=asked, warned=warned(asked, left), coverage=mean)
     return Replay(
         accounts={day: len(accounts) for day, accounts in days["candidate"].items()},
         champion=sides.get("champion"),
@@ -126,6 +129,16 @@ def replay_weeks(
         changes=changes,
         left_out=left_out,
     )
+
+
+def _left_since(workspace: Workspace, spec: ScorecardSpec, days: Mapping[date, list[ScoredAccount]]) -> dict[str, date]:
+    """Return the day on which each replayed account churned, as the sources know today; others are not in it."""
+    if not days:
+        return {}
+    accounts = {account.account_id for scored in days.values() for account in scored}
+    with open_sources(spec, workspace.root) as con:
+        churned = churn_days(con, spec)
+    return {account: day for account, day in churned.items() if account in accounts and day > min(days)}
 
 
 def _changes(before: pd.DataFrame, after: pd.DataFrame, as_of: date) -> list[BandChange]:
