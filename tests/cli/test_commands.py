@@ -164,6 +164,18 @@ def test_the_model_card_is_printed_or_written(churnfit: Cli, demo_workspace: Wor
     assert (wrong.code, "error[CF703]" in wrong.err) == (2, True)
 
 
+def test_the_journey_of_the_demo_says_what_takes_longest(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """Go-live is the slowest step in every segment; who is late is listed; a card without a journey says so."""
+    found = document(churnfit("journey", "--card", CARD, "--as-of", "2026-06-30", "--json", cwd=demo_workspace.root))
+    assert {time["segment"] for time in found["times"]} == {"all", "enterprise", "mid_market", "smb"}
+    assert {time["step"] for time in found["times"] if time["slowest"]} == {"go_live"}
+    assert all(late["days_late"] > 0 for late in found["overdue"] + found["overstaying"])
+    text = churnfit("journey", "--card", CARD, "--as-of", "2026-06-30", cwd=demo_workspace.root)
+    assert (text.code, "Overstaying" in text.out, "Past a due day" in text.out) == (0, True, True)
+    none = churnfit("journey", "--card", "dear", cwd=demo_workspace.root)
+    assert (none.code, "error[CF703]" in none.err) == (2, True)
+
+
 def test_gates_are_listed_with_the_limits_of_the_spec(churnfit: Cli, workspace: Workspace) -> None:
     """Every gate, what it asks, its limits; a waived one gives the reason."""
     spec = workspace.cards[CARD]

@@ -18,6 +18,7 @@ from churnfit.spec.decisions import (
     Playbook,
     Queue,
 )
+from churnfit.spec.journey import Journey
 from churnfit.spec.sources import Cohort, Group, History, Measure, Sources
 from churnfit.spec.strict import Strict, nearest
 
@@ -37,6 +38,7 @@ class ScorecardSpec(Strict):
     sources: Sources
     history: History = History()
     cohort: Cohort
+    journey: Journey | None = None
     groups: dict[str, Group]
     measures: Annotated[dict[str, Measure], Field(min_length=1)]
     baseline: dict[str, BaselineMeasure] = {}
@@ -71,6 +73,8 @@ class ScorecardSpec(Strict):
                 raise ValueError(f"measures.{name}.relative_to: a wide table has no days of the stage")
         if wide and (self.cohort.churn_kinds or self.cohort.contraction):
             raise ValueError("cohort: `churn_kinds` and `contraction` are read from events; a wide table has none")
+        if wide and self.journey is not None:
+            raise ValueError("journey: its steps are read from events; a wide table has none")
         if wide and self.history.engine != "events":
             raise ValueError(f"history.engine: '{self.history.engine}' reads events; a wide table has none")
         if not wide and not self.cohort.landmark_days:

@@ -1,0 +1,49 @@
+"""The journey through a stage: its steps in order, when each is due, and which one ends the stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from churnfit.spec.strict import Days, Share, Strict, nearest
+
+__all__ = ["Journey", "Step"]
+
+
+class Step(Strict):
+    """A milestone: `kinds` and `where` select its events, the first of which is the step; `due_day` of the stage."""
+
+    label: str = ""
+    kinds: Annotated[list[str], Field(min_length=1)]
+    where: dict[Literal["feature", "user_id"], list[str]] = {}
+    due_day: Days | None = None
+
+
+class Journey(Strict):
+    """What an account goes through in the stage.
+
+    `ends` names the step with which the stage ends (the last one, by default). An account that has not reached it on
+    the day by which the share `overstay` of its segment had, stays too long; a segment in which fewer than
+    `min_reached` accounts reached a step is taken together with all others.
+    """
+
+    steps: Annotated[dict[str, Step], Field(min_length=1)]
+    ends: str = ""
+    overstay: Annotated[Share, Field(gt=0, lt=1)] = 0.9
+    min_reached: Annotated[int, Field(ge=1)] = 20
+
+    @model_validator(mode="after")
+    def _the_end_is_a_step(self) -> Self:
+        if self.ends and self.ends not in self.steps:
+            raise ValueError(f"ends: '{self.ends}' is no step; {nearest(self.ends, list(self.steps))}")
+        return self
+
+    @property
+    def last(self) -> str:
+        """The step with which the stage ends."""
+        return self.ends or list(self.steps)[-1]
+
+    def label_of(self, step: str) -> str:
+        """Return the step's label, or its name with spaces."""
+        return self.steps[step].label or step.replace("_", " ")
