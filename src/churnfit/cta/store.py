@@ -16,8 +16,11 @@ import sqlalchemy as sa
 
 from churnfit.cta.rules import AccountState, Cta, Decision, Standing
 from churnfit.database import open_database, transaction
+from churnfit.schema import bring_up_to_date
 
 __all__ = ["RunRow", "Store"]
+
+_WHERE = "the CTA store"
 
 _METADATA = sa.MetaData()
 _RUNS = sa.Table(
@@ -101,8 +104,11 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = open_database(url)
-        with self._transaction() as connection:
-            _METADATA.create_all(connection)
+        try:
+            bring_up_to_date(self._engine, where=_WHERE)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the database's connections back."""
@@ -166,7 +172,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with transaction(self._engine, where="the CTA store") as connection:
+        with transaction(self._engine, where=_WHERE) as connection:
             yield connection
 
 
