@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from tests.databases import rows_of
 
-from churnfit.cta import store
+from churnfit.cta import tables
 from churnfit.cta.store import Store
 from churnfit.database import open_database
 from churnfit.errors import IntegrityError
@@ -55,7 +55,7 @@ def test_the_revisions_make_the_tables_that_the_modules_use(database_url: str) -
     bring_up_to_date(engine, where="the database")
     with engine.begin() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE, "compare_type": True})
-        assert compare_metadata(context, [store._METADATA, ledger._METADATA]) == []
+        assert compare_metadata(context, [tables.METADATA, ledger._METADATA]) == []
 
 
 def test_the_revisions_that_are_named_are_those_that_are_there() -> None:
@@ -72,17 +72,21 @@ def test_the_revisions_that_are_named_are_those_that_are_there() -> None:
 def test_a_database_without_revisions_is_recognised_and_keeps_every_row(database_url: str) -> None:
     """What 0.1 wrote is read: run, open CTA with all it said, closed one; a second opening writes nothing."""
     write(database_url, UNVERSIONED)
-    before = rows_of(database_url, "runs", "account_states")
+    [state] = rows_of(database_url, "account_states")["account_states"]
+    [written] = rows_of(database_url, "runs")["runs"]
     opened = Store(database_url)
-    [cta] = opened.open_ctas("small")
+    [cta] = opened.active("small")
     assert (cta.cta_id, cta.account_id, cta.owner, cta.playbook) == ("one", "A", "ann", "visit")
-    assert (cta.expected_value, cta.reasons) == (900.0, ("Logins: 2",))
+    assert (cta.expected_value, cta.reasons, cta.triggers) == (900.0, ("Logins: 2",), ("band_red",))
+    [was_closed] = [each for each in opened.ctas("small") if not each.active]
+    assert (was_closed.cta_id, was_closed.status, was_closed.closed_by) == ("two", "auto-resolved", "")
     [run] = opened.runs("small")
     assert (run.run_key, run.accounts, run.opened) == ("key", 3, 2)
     opened.close()
     after = rows_of(database_url)
-    assert {name: after[name] for name in before} == before
+    assert (after["account_states"], after["runs"]) == ([state], [(*written, 0)])
     assert len(after["ctas"]) == 2
+    assert after["cta_events"] == []
     assert after[VERSION_TABLE] == [(REVISIONS[-1],)]
     Store(database_url).close()
     assert rows_of(database_url) == after

@@ -2,10 +2,22 @@
 
 import sys
 
-from churnfit.cli import judging, learning, ledger, reproducing, serving, starting, versions
+from churnfit.cli import judging, learning, ledger, queue, reproducing, serving, starting, versions
 from churnfit.cli.app import app, run_app
 
-__all__ = ["app", "judging", "learning", "ledger", "main", "reproducing", "run", "serving", "starting", "versions"]
+__all__ = [
+    "app",
+    "judging",
+    "learning",
+    "ledger",
+    "main",
+    "queue",
+    "reproducing",
+    "run",
+    "serving",
+    "starting",
+    "versions",
+]
 
 
 def run(*arguments: str) -> int:
