@@ -200,4 +200,5 @@ CODES: dict[str, str] = {
     "CF706": "The database of runs and CTAs was written by a newer churnfit, whose tables this one does not know.",
     "CF707": "This cannot be done with the call to action: somebody else has claimed it, it is closed, or it is held "
     "out. The message says what is allowed now.",
+    "CF708": "An outcome in a table cannot be read: an unknown outcome, or a date that is none or cannot be.",
 }

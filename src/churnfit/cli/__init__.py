@@ -2,7 +2,7 @@
 
 import sys
 
-from churnfit.cli import judging, learning, ledger, queue, reproducing, serving, starting, versions
+from churnfit.cli import judging, learning, ledger, outcomes, queue, reproducing, serving, starting, versions
 from churnfit.cli.app import app, run_app
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "learning",
     "ledger",
     "main",
+    "outcomes",
     "queue",
     "reproducing",
     "run",
