@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.databases import new_database
 
 from churnfit.jobs.workspace import Workspace, find_workspace
 
@@ -32,6 +33,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let those warnings through; all others are errors."""
     for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A new, empty database: the test runs once on SQLite and once on PostgreSQL."""
+    return new_database(request.param, tmp_path)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """The workspace's operational database: how it is opened, waited for, and what its faults are called.
 
 SQLite runs in WAL mode and every transaction begins with BEGIN IMMEDIATE, so two writers at once queue up instead of
-failing half-way.
+failing half-way. On PostgreSQL they queue up where they `hold` the same name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from churnfit.errors import BusyError, IntegrityError, SpecError
 
-__all__ = ["open_database", "transaction"]
+__all__ = ["hold", "open_database", "transaction"]
 
 _WAIT_SECONDS = 30  # longer than a run's transaction on a million accounts takes
 
@@ -31,6 +31,7 @@ def open_database(url: str, *, pooled: bool = True) -> sa.Engine:
     ----------
     url : str
         A SQLAlchemy URL, ``sqlite:///path`` by default; ``?timeout=5`` waits five seconds for a held database.
+        ``postgresql://`` is spoken with psycopg (``churnfit[postgres]``).
     pooled : bool
         Keep connections until the engine is disposed of; without, each transaction opens and closes its own.
 
@@ -50,7 +51,7 @@ def open_database(url: str, *, pooled: bool = True) -> sa.Engine:
             where="database",
             expected="a SQLAlchemy URL with its driver installed",
             came=str(fault),
-            fix="Write sqlite:///path, or install the driver that the URL names.",
+            fix="Write sqlite:///path or postgresql://…; the latter needs pip install 'churnfit[postgres]'.",
         ) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
@@ -92,11 +93,21 @@ def transaction(engine: sa.Engine, *, where: str) -> Iterator[sa.Connection]:
         ) from fault
 
 
+def hold(connection: sa.Connection, name: str) -> None:
+    """Let one transaction at a time go past here with `name`, until it ends; on SQLite it is alone already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"churnfit {name}", 0))))
+
+
 def _patient(url: str) -> sa.URL:
-    """Return `url`; a SQLite connection waits for others, so long as the url says or half a minute."""
+    """Return `url` with its driver; a connection waits for others, so long as the url says or half a minute."""
     given = sa.make_url(url)
     if given.get_backend_name() == "sqlite" and "timeout" not in given.query:
         given = given.update_query_dict({"timeout": str(_WAIT_SECONDS)})
+    if given.drivername == "postgresql":
+        given = given.set(drivername="postgresql+psycopg")
+    if given.get_backend_name() == "postgresql" and "options" not in given.query:
+        given = given.update_query_dict({"options": f"-c lock_timeout={_WAIT_SECONDS}s"})
     return given
 
 

@@ -174,7 +174,7 @@ CODES: dict[str, str] = {
     "CF505": "SQL in the spec is not what may stand there: one SELECT in a source, one plain expression in a measure.",
     "CF506": "A file is already there; churnfit never overwrites what somebody wrote.",
     "CF507": "A secret must be given as env:NAME or file:PATH, and that name must exist.",
-    "CF508": "A database in churnfit.toml cannot be used: no SQLAlchemy URL, or one SQLite file for two purposes.",
+    "CF508": "A database in churnfit.toml cannot be used: no SQLAlchemy URL, or one for two purposes.",
     "CF509": "A source of events cannot be read by the Spark engine, which reads Parquet.",
     "CF510": "The engine in the spec needs something that is not installed.",
     # registry and artifacts
@@ -193,8 +193,12 @@ CODES: dict[str, str] = {
     "CF614": "Published scores cannot be reproduced from the recorded card and the kept snapshot: one was changed.",
     # runs and the queue
     "CF701": "Another run holds the lock. Try again when it has ended.",
-    "CF702": "No such account in the run, or no run on that date.",
+    "CF702": "No such account in the run, no run on that date, or no such call to action.",
     "CF703": "The command needs an argument that was not given, or was given wrongly.",
     "CF704": "Scores already published differ from what this run would publish for the same key.",
     "CF705": "The database of runs and CTAs cannot be read: the file is damaged, or is no database.",
+    "CF706": "The database of runs and CTAs was written by a newer churnfit, whose tables this one does not know.",
+    "CF707": "This cannot be done with the call to action: somebody else has claimed it, it is closed, or it is held "
+    "out. The message says what is allowed now.",
+    "CF708": "An outcome in a table cannot be read: an unknown outcome, or a date that is none or cannot be.",
 }

@@ -24,8 +24,8 @@ from churnfit.scorecard.card import SCHEMA_VERSION
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
-         "promote", "rollback", "score", "runs", "queue", "explain", "export", "explain-code", "ledger",
-         "reproduce")  # fmt: skip
+         "promote", "rollback", "score", "runs", "queue", "cta", "outcomes", "explain", "export", "explain-code",
+         "ledger", "reproduce")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:

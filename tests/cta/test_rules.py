@@ -8,9 +8,10 @@ from datetime import date, timedelta
 import pytest
 from tests.small_card import spec_of
 
+from churnfit.cta.holdout import held_out
+from churnfit.cta.records import Cta
 from churnfit.cta.rules import (
     AccountState,
-    Cta,
     Decision,
     ScoredAccount,
     Standing,
@@ -20,7 +21,7 @@ from churnfit.cta.rules import (
 )
 
 MONDAY = date(2026, 3, 2)
-NOTHING = Standing(states={}, open_ctas={}, last_closed={})
+NOTHING = Standing(states={}, active={}, last_closed={})
 
 
 def account(account_id: str, band: str, **changes: object) -> ScoredAccount:
@@ -42,10 +43,10 @@ def after(standing: Standing, decision: Decision) -> Standing:
     """Return what the store would say after `decision`."""
     closed = {cta.account_id: cta for cta in decision.resolved}
     running = {cta.account_id: cta for cta in (*decision.opened, *decision.reopened, *decision.updated)}
-    still = {account_id: cta for account_id, cta in standing.open_ctas.items() if account_id not in closed}
+    still = {account_id: cta for account_id, cta in standing.active.items() if account_id not in closed}
     return Standing(
         states={state.account_id: state for state in decision.states},
-        open_ctas=still | running,
+        active=still | running,
         last_closed={a: c for a, c in {**standing.last_closed, **closed}.items() if a not in running},
     )
 
@@ -85,8 +86,8 @@ def test_a_dozen_accounts_on_one_day() -> None:
     assert ids(decision.opened) == ["amber0", "new0"]
     assert ids(decision.updated) == ["red0"]
     assert ids(decision.resolved) == ["red1", "red2", "red3"]
-    assert all(cta.status == "resolved" and cta.closed_on == date(2026, 3, 3) for cta in decision.resolved)
-    assert sorted(standing.open_ctas) == ["amber0", "new0", "red0"]
+    assert all(cta.status == "auto-resolved" and cta.closed_on == date(2026, 3, 3) for cta in decision.resolved)
+    assert sorted(standing.active) == ["amber0", "new0", "red0"]
     assert len(decision.states) == 9
 
 
@@ -99,7 +100,7 @@ def test_a_new_cta_says_everything_a_csm_needs() -> None:
         card="small",
         account_id="A",
         owner="ann",
-        trigger="band_red",
+        triggers=("band_red",),
         playbook="visit",  # the group's, as logins names none
         opened_on=MONDAY,
         due_on=date(2026, 3, 12),  # visit is due after ten days
@@ -118,7 +119,7 @@ def test_a_red_account_is_not_opened_twice() -> None:
     """Day after day of red is one episode and one CTA."""
     decision, standing = run(*((day, [account("A", "red")]) for day in range(5)))
     assert (decision.opened, decision.reopened, ids(decision.updated)) == ((), (), ["A"])
-    assert list(standing.open_ctas) == ["A"]
+    assert list(standing.active) == ["A"]
 
 
 def test_the_same_day_again_opens_nothing() -> None:
@@ -145,29 +146,29 @@ def test_within_the_cooldown_the_old_cta_comes_back(days_later: int, new: bool) 
         (0, [account("A", "red")]), (1, [account("A", "green")]), (1 + days_later, [account("A", "red")])
     )
     assert (ids(decision.opened), ids(decision.reopened)) == ((["A"], []) if new else ([], ["A"]))
-    assert (standing.open_ctas["A"].cta_id == cta_key("small", "A", MONDAY)) is not new
-    assert (standing.open_ctas["A"].status, standing.open_ctas["A"].closed_on) == ("open", None)
+    assert (standing.active["A"].cta_id == cta_key("small", "A", MONDAY)) is not new
+    assert (standing.active["A"].status, standing.active["A"].closed_on) == ("open", None)
 
 
 def test_a_rerun_of_the_same_day_does_not_lose_a_cta() -> None:
     """Red, amber by half a feed, red again on one date: the CTA is open, under the key it had."""
     decision, standing = run((0, [account("A", "red")]), (0, [account("A", "amber")]), (0, [account("A", "red")]))
     assert (ids(decision.opened), ids(decision.reopened)) == ([], ["A"])
-    assert standing.open_ctas["A"].cta_id == cta_key("small", "A", MONDAY)
+    assert standing.active["A"].cta_id == cta_key("small", "A", MONDAY)
 
 
 def test_a_night_without_the_account_does_not_lose_its_cta() -> None:
     """Missing from one extract: resolved that night, back the next, with the facts of that day."""
     decision, standing = run((0, [account("A", "red")]), (1, []), (2, [account("A", "red", health=9.0)]))
     assert ids(decision.reopened) == ["A"]
-    assert standing.open_ctas["A"].health == 9.0
+    assert standing.active["A"].health == 9.0
 
 
 def test_a_second_episode_is_a_second_cta() -> None:
     """Red, green, red again after the cooldown: another key."""
     decision, standing = run((0, [account("A", "red")]), (1, [account("A", "green")]), (20, [account("A", "red")]))
     assert ids(decision.opened) == ["A"]
-    assert standing.open_ctas["A"].cta_id == cta_key("small", "A", date(2026, 3, 22))
+    assert standing.active["A"].cta_id == cta_key("small", "A", date(2026, 3, 22))
 
 
 def test_the_band_is_dated_from_when_it_began() -> None:
@@ -205,3 +206,123 @@ def test_keys_differ_by_card_account_and_episode_and_by_nothing_else() -> None:
 def test_a_worthless_account_costs_what_the_call_costs() -> None:
     """No contract value: the call saves nothing."""
     assert expected_value(account("A", "red", value=0.0), spec_of()) == -100.0
+
+
+RED, GREEN = account("A", "red"), account("A", "green", health=90.0)
+
+
+def touched(standing: Standing, **changes: object) -> Standing:
+    """Return what stands once somebody has changed A's CTA, or closed it."""
+    cta = replace(standing.active["A"], **changes)  # type: ignore[arg-type]
+    if cta.active:
+        return replace(standing, active={"A": cta})
+    return replace(standing, active={}, last_closed={"A": cta})
+
+
+def go_on(standing: Standing, *days: tuple[int, list[ScoredAccount]], **queue: object) -> Standing:
+    """Return what stands after further days."""
+    plain = spec_of()
+    spec = plain.model_copy(update={"queue": plain.queue.model_copy(update=queue)})
+    for day, accounts in days:
+        standing = after(
+            standing, decide(accounts, standing, spec, as_of=MONDAY + timedelta(days=day), version="version-1")
+        )
+    return standing
+
+
+def test_what_somebody_has_claimed_stays_until_a_person_closes_it() -> None:
+    """Recovered: marked since when; at risk again: the mark goes; no longer scored: as it was."""
+    claimed = touched(run((0, [RED]))[1], status="claimed", claimed_by="ann")
+    recovered = go_on(claimed, (1, [GREEN]), (2, [GREEN]))
+    assert (recovered.active["A"].status, recovered.active["A"].recovered_on) == ("claimed", date(2026, 3, 3))
+    assert (recovered.active["A"].health, recovered.active["A"].reasons) == (90.0, ("Logins: 2",))
+    assert go_on(recovered, (3, [RED])).active["A"].recovered_on is None
+    assert go_on(claimed, (1, [])).active["A"] == claimed.active["A"]
+
+
+def test_a_snoozed_cta_sleeps_until_its_date() -> None:
+    """Red, green or gone: it takes facts and nothing opens beside it; on its date it wakes, bob's if he had it."""
+    asleep = touched(run((0, [RED]))[1], status="snoozed", snoozed_until=date(2026, 3, 6))
+    for accounts in ([RED], [GREEN], []):
+        standing = go_on(asleep, (1, accounts), (3, accounts))
+        assert (standing.active["A"].status, standing.active["A"].snoozed_until) == ("snoozed", date(2026, 3, 6))
+    woken = go_on(asleep, (4, [RED]))
+    assert (woken.active["A"].status, woken.active["A"].snoozed_until) == ("open", None)
+    bobs = replace(asleep, active={"A": replace(asleep.active["A"], claimed_by="bob")})
+    assert go_on(bobs, (4, [RED])).active["A"].status == "claimed"
+    assert go_on(bobs, (4, [GREEN])).active["A"].status == "claimed"
+
+
+def test_a_snoozed_cta_whose_account_has_recovered_does_not_wake() -> None:
+    """Green on its date and nobody's: resolved by itself."""
+    asleep = touched(run((0, [RED]))[1], status="snoozed", snoozed_until=date(2026, 3, 6))
+    standing = go_on(asleep, (1, [GREEN]), (4, [GREEN]))
+    assert (standing.active, standing.last_closed["A"].status) == ({}, "auto-resolved")
+
+
+@pytest.mark.parametrize("status", ["resolved", "not valid"])
+def test_what_a_person_closed_stays_away_for_the_cooldown(status: str) -> None:
+    """Closed on day 1, red all the time: nothing until day 15, then a new CTA of another key, once."""
+    closed = touched(run((0, [RED]))[1], status=status, closed_by="ann", outcome="done", closed_on=date(2026, 3, 3))
+    assert go_on(closed, *((day, [RED]) for day in range(1, 15))).active == {}
+    again = go_on(closed, *((day, [RED]) for day in range(1, 17))).active["A"]
+    assert (again.opened_on, again.cta_id) == (date(2026, 3, 17), cta_key("small", "A", date(2026, 3, 17)))
+
+
+def test_the_key_of_the_second_cta_does_not_depend_on_which_night_ran() -> None:
+    """The nights of day 15 to 20 failed: the one of day 21 opens it under the same key."""
+    closed = touched(run((0, [RED]))[1], status="resolved", closed_by="ann", closed_on=date(2026, 3, 3))
+    again = go_on(closed, (1, [RED]), (21, [RED])).active["A"]
+    assert again.cta_id == cta_key("small", "A", date(2026, 3, 17))
+
+
+def test_without_a_cooldown_a_closed_cta_is_away_for_that_day() -> None:
+    """A re-run of the day on which it was closed does not open it again; the next day does, under another key."""
+    closed = touched(run((0, [RED]))[1], status="resolved", closed_by="ann", closed_on=MONDAY)
+    assert go_on(closed, (0, [RED]), cooldown_days=0).active == {}
+    again = go_on(closed, (1, [RED]), cooldown_days=0).active["A"]
+    assert again.cta_id == cta_key("small", "A", date(2026, 3, 3))
+
+
+FALLEN = account("A", "amber", health=50.0, health_before=66.0)
+
+
+def test_a_drop_opens_a_cta_where_it_is_asked_for() -> None:
+    """From 66 to 50: 16 points. Asked for are none, 17, and 16."""
+    assert go_on(NOTHING, (0, [FALLEN])).active == {}
+    assert go_on(NOTHING, (0, [FALLEN]), drop_points=17.0).active == {}
+    cta = go_on(NOTHING, (0, [FALLEN]), drop_points=16.0).active["A"]
+    assert (cta.triggers, cta.back_at) == (("health_drop",), 66.0 - 16.0 / 2)
+
+
+def test_a_drop_is_made_good_when_half_of_it_is_regained() -> None:
+    """At 57 it is not, at 58 it is; that the date it is measured from moves on does not matter."""
+    dropped = go_on(NOTHING, (0, [FALLEN]), drop_points=16.0)
+    later = account("A", "amber", health=57.0, health_before=50.0)
+    assert go_on(dropped, (9, [later]), drop_points=16.0).active["A"].status == "open"
+    assert go_on(dropped, (9, [replace(later, health=58.0)]), drop_points=16.0).active == {}
+
+
+def test_causes_that_come_together_are_one_cta() -> None:
+    """Red and fallen: one CTA that lists both; one after the other: the CTA it had, listing both."""
+    both = account("A", "red", health=30.0, health_before=60.0)
+    together = go_on(NOTHING, (0, [both]), drop_points=20.0).active["A"]
+    assert (together.triggers, together.cta_id) == (("band_red", "health_drop"), cta_key("small", "A", MONDAY))
+    red_first = go_on(NOTHING, (0, [RED]), (1, [both]), drop_points=20.0).active["A"]
+    assert (red_first.triggers, red_first.opened_on) == (("band_red", "health_drop"), MONDAY)
+    drop_first = go_on(NOTHING, (0, [replace(both, band="amber")]), (1, [both]), drop_points=20.0).active["A"]
+    assert (drop_first.triggers, drop_first.opened_on) == (("health_drop", "band_red"), MONDAY)
+
+
+def test_held_out_accounts_have_a_cta_that_nobody_sees() -> None:
+    """About a tenth of a thousand are held out, always the same; they close, and come back, like others."""
+    red = [account(f"A{n}", "red") for n in range(1000)]
+    standing = go_on(NOTHING, (0, red), holdout=0.1)
+    held = {name for name, cta in standing.active.items() if cta.status == "held out"}
+    assert held == {name for name in standing.active if held_out("small", name, 0.1)}
+    assert 70 <= len(held) <= 130
+    assert all((cta.holdout_share == 0.1) == (name in held) for name, cta in standing.active.items())
+    recovered = go_on(standing, (1, [replace(each, band="green") for each in red]), holdout=0.1)
+    assert {cta.status for cta in recovered.last_closed.values()} == {"auto-resolved"}
+    again = go_on(recovered, (2, red), holdout=0.1)
+    assert {name for name, cta in again.active.items() if cta.status == "held out"} == held

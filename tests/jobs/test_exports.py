@@ -39,6 +39,7 @@ def hostile_workspace(tmp_path: Path) -> Workspace:
     store.publish(
         run_row(),
         lambda standing: decide(red, standing, spec_of(), as_of=date(2026, 3, 2), version="version-1"),
+        at="2026-03-02T04:00:00Z",
     )
     store.close()
     return workspace
@@ -90,7 +91,9 @@ def test_an_empty_queue_has_its_columns(demo_workspace: Workspace, tmp_path: Pat
     path = tmp_path / "queue.csv"
     assert export(demo_workspace, "dear", "queue", path) == 0
     assert (
-        path.read_text().splitlines()[0].startswith('"owner","rank","overflow","to_do","cta_id","card","account_id",')
+        path.read_text()
+        .splitlines()[0]
+        .startswith('"owner","rank","part","overflow","to_do","cta_id","card","account_id",')
     )
 
 

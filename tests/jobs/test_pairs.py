@@ -16,7 +16,8 @@ from tests.small_card import snapshot, spec_of
 
 from churnfit.evaluation.report import EvaluationReport
 from churnfit.jobs.promotion import promote
-from churnfit.jobs.scoring import explain, queue, score, scored_accounts
+from churnfit.jobs.queue import queue
+from churnfit.jobs.scoring import explain, score, scored_accounts
 from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import Workspace, find_workspace
 from churnfit.registry import RunRecord

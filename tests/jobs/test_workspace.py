@@ -55,7 +55,10 @@ def test_no_workspace_is_said(tmp_path: Path) -> None:
         ("[cards", r"CF502 .*expected TOML in UTF-8"),
         (f"folder = 3\n{ONE}", r"CF503 .*folder: "),
         (f'database = "env:NO_SUCH_NAME"\n{ONE}', r"CF507 .*a secret in env:NO_SUCH_NAME; came nothing there"),
-        (f'database = "sqlite:///a.db"\ntracking_uri = "sqlite:///a.db"\n{ONE}', r"CF508 .*one SQLite file for both"),
+        (
+            f'database = "sqlite:///a.db"\ntracking_uri = "sqlite:///a.db"\n{ONE}',
+            r"CF508 .*database of its own for MLflow; came one for both",
+        ),
         (f"{ONE}[promotion]\nsecondperson = true\n", r"CF503 .*promotion.*nearest valid name: 'second_person'"),
         (f'tracking_uri = "file:nowhere.txt"\n{ONE}', r"CF507 .*a secret in file:nowhere.txt"),
     ],

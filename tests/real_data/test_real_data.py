@@ -16,7 +16,8 @@ from churnfit.files import read_parquet
 from churnfit.history.rules import Finding
 from churnfit.jobs.history import check
 from churnfit.jobs.promotion import promote
-from churnfit.jobs.scoring import ScoringResult, queue, score
+from churnfit.jobs.queue import queue
+from churnfit.jobs.scoring import ScoringResult, score
 from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import Workspace, find_workspace
 

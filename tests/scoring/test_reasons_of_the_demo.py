@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import CARD
 
 from churnfit.files import read_parquet
-from churnfit.jobs.scoring import queue
+from churnfit.jobs.queue import queue
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from churnfit.cli import journey, judging, learning, ledger, reproducing, serving, starting, versions
+from churnfit.cli import journey, judging, learning, ledger, outcomes, queue, reproducing, serving, starting, versions
 from churnfit.cli.app import app, run_app
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "learning",
     "ledger",
     "main",
+    "outcomes",
+    "queue",
     "reproducing",
     "run",
     "serving",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from churnfit.jobs.workspace import Workspace
 
-__all__ = ["AsJson", "AsOf", "By", "CardOption", "Reference", "app", "day", "opened", "run_app"]
+__all__ = ["AsJson", "AsOf", "By", "CardOption", "Reference", "app", "calendar_date", "day", "opened", "run_app"]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,14 +93,7 @@ def day(as_of: str | None) -> pd.Timestamp:
     today = pd.Timestamp(datetime.now(tz=UTC).date(), tz="UTC")
     if as_of is None:
         return today
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", as_of):
-        raise UsageError("CF703", where="--as-of", expected="a date YYYY-MM-DD", came=as_of, fix="Give a UTC date.")
-    try:
-        given = pd.Timestamp(as_of, tz="UTC")
-    except ValueError:
-        raise UsageError(
-            "CF703", where="--as-of", expected="a date of the calendar", came=as_of, fix="Correct it."
-        ) from None
+    given = calendar_date(as_of, where="--as-of")
     if given > today:
         raise UsageError(
             "CF703",
@@ -110,3 +103,17 @@ def day(as_of: str | None) -> pd.Timestamp:
             fix=f"Today is {today:%Y-%m-%d}, UTC.",
         )
     return given
+
+
+def calendar_date(text: str, *, where: str) -> pd.Timestamp:
+    """Return midnight UTC of a date YYYY-MM-DD, which an option or argument gave."""
+    import pandas as pd
+
+    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+        raise UsageError("CF703", where=where, expected="a date YYYY-MM-DD", came=text, fix="Give a UTC date.")
+    try:
+        return pd.Timestamp(text, tz="UTC")
+    except ValueError:
+        raise UsageError(
+            "CF703", where=where, expected="a date of the calendar", came=text, fix="Correct it."
+        ) from None

@@ -1,4 +1,4 @@
-"""snapshot, score, runs, queue, explain, export: the champion at work."""
+"""snapshot, score, runs, explain, export: the champion at work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 from churnfit.errors import UsageError
 
-__all__ = ["explain", "export", "queue", "runs", "score", "snapshot"]
+__all__ = ["explain", "export", "runs", "score", "snapshot"]
 
 
 @app.command()
@@ -54,6 +54,8 @@ def score(
         return
     bands = ", ".join(f"{count:,} {band}" for band, count in result.bands.items())
     moved = f"{result.run.opened} CTAs opened, {result.run.resolved} resolved"
+    if result.run.held_out:
+        moved += f", {result.run.held_out} held out"
     if dry_run:
         moved = f"dry run, nothing was written; it would be {moved}"
     elif not result.published:
@@ -73,26 +75,8 @@ def runs(card: CardOption = None, as_json: AsJson = False) -> None:
     if as_json:
         print_document(card=name, runs=[asdict(row) for row in rows])
         return
-    table = [(r.as_of, r.version, f"{r.accounts:,}", r.opened, r.resolved, r.run_key) for r in rows]
-    print_table(("as of", "version", "accounts", "opened", "resolved", "run"), table, title=name)
-
-
-@app.command()
-def queue(
-    card: CardOption = None,
-    owner: Annotated[str | None, typer.Option(help="One owner's queue.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Print the open calls to action, most valuable first, with their reasons."""
-    from churnfit.cli.summary import queue_lines
-    from churnfit.jobs.exports import queue_frame
-    from churnfit.jobs.scoring import queue as ranked
-
-    workspace, name = opened(card)
-    if as_json:
-        print_document(card=name, ctas=queue_frame(workspace, name, owner=owner).to_dict("records"))
-        return
-    print_lines(*queue_lines(ranked(workspace, name, owner=owner), workspace.spec(name)))
+    table = [(r.as_of, r.version, f"{r.accounts:,}", r.opened, r.resolved, r.held_out, r.run_key) for r in rows]
+    print_table(("as of", "version", "accounts", "opened", "resolved", "held out", "run"), table, title=name)
 
 
 @app.command()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import TYPE_CHECKING
 
 from churnfit.cli.output import shown
 
 if TYPE_CHECKING:
     from churnfit.cta.ranking import QueueRow
+    from churnfit.cta.records import Cta
     from churnfit.cta.replay import Warned
     from churnfit.jobs.promotion import PromotionPlan
     from churnfit.jobs.replaying import Replay
@@ -16,20 +18,24 @@ if TYPE_CHECKING:
     from churnfit.jobs.starting import DemoResult
     from churnfit.spec import ScorecardSpec
 
-__all__ = ["demo_summary", "explanation_lines", "plan_lines", "queue_lines"]
+__all__ = ["cta_lines", "demo_summary", "explanation_lines", "plan_lines", "queue_lines"]
 
 
-def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
-    """Return the queue in words: a line per CTA, its reasons below, overflow marked; load and actions at the end."""
+def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec, *, today: date) -> list[str]:
+    """Return the queue in words: a line per CTA, what to do and why below; load and actions at the end."""
     if not rows:
         return ["No open calls to action."]
     lines = []
     for row in rows:
         cta = row.cta
-        beyond = "  (beyond capacity)" if row.overflow else ""
+        marks = [cta.claimed_by and f"claimed by {shown(cta.claimed_by)}"]
+        marks += ["overdue"] * cta.overdue(today)
+        marks += [f"recovered since {cta.recovered_on}"] * (cta.recovered_on is not None)
+        marks += ["beyond capacity"] * row.overflow
+        said = "".join(f"  ({mark})" for mark in marks if mark)
         lines.append(
             f"{shown(row.owner)} {row.rank}. {shown(cta.account_id)}: health {cta.health:.0f}, "
-            f"churn {cta.churn_probability:.0%}, {_worth_words(cta.expected_value)}{beyond}"
+            f"churn {cta.churn_probability:.0%}, {_worth_words(cta.expected_value)}{said}"
         )
         lines.append(f"     by {cta.due_on}: {spec.to_do(cta.playbook)}")
         lines += [f"     - {shown(reason)}" for reason in cta.reasons]
@@ -43,6 +49,20 @@ def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec) -> list[str]:
         f"Amber gets: {amber.action}, without a call to action."
     )
     return lines
+
+
+def cta_lines(cta: Cta, spec: ScorecardSpec) -> list[str]:
+    """Return one CTA in words."""
+    return [
+        f"{shown(cta.account_id)} (CTA {cta.cta_id}): {cta.status}, opened on {cta.opened_on} "
+        f"because of {', '.join(cta.triggers)}, owner {shown(cta.owner) or 'unassigned'}",
+        f"  health {cta.health:.0f}, churn {cta.churn_probability:.0%}, {_worth_words(cta.expected_value)}, "
+        f"as of {cta.last_scored_on} by {cta.version}",
+        f"  by {cta.due_on}: {spec.to_do(cta.playbook)}",
+        *(f"  - {shown(reason)}" for reason in cta.reasons),
+        *([f"  recovered since {cta.recovered_on}"] if cta.recovered_on else []),
+        *([f"  outcome: {cta.outcome}, by {shown(cta.closed_by)} on {cta.closed_on}"] if cta.outcome else []),
+    ]
 
 
 def _worth_words(expected_value: float) -> str:
@@ -154,7 +174,7 @@ def demo_summary(result: DemoResult) -> list[str]:
         f"red below health {card.bands.red_below:g}, green from {card.bands.green_from:g}.",
         "",
         f"The top of {owner}'s queue:" if owner else "Nobody is red today.",
-        *queue_lines(mine, spec)[:-2],
+        *queue_lines(mine, spec, today=run.as_of)[:-2],
         "",
         f"Everything lies in {root}: data/ (the simulated history), models/onboarding/ (spec, champion.md),",
         ".churnfit/ (scores, MLflow, calls to action). Try there:",

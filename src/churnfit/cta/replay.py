@@ -53,15 +53,16 @@ def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Ask
 
     The first date begins with an empty queue, so it opens one CTA per red account; the later ones say what is new.
     """
-    standing = Standing(states={}, open_ctas={}, last_closed={})
+    standing = Standing(states={}, active={}, last_closed={})
     opened, bands = {}, []
     for day in sorted(days):
         decision = decide(days[day], standing, spec, as_of=day, version="replay")
-        opened[day] = tuple(sorted(cta.account_id for cta in (*decision.opened, *decision.reopened)))
+        begun = (*decision.opened, *decision.reopened)
+        opened[day] = tuple(sorted(cta.account_id for cta in begun if cta.status == "open"))
         bands.append({state.account_id: state.band for state in decision.states})
         standing = standing_after(standing, decision)
     load: dict[str, int] = {}
-    for row in rank(list(standing.open_ctas.values()), spec.queue):
+    for row in rank(list(standing.active.values()), spec.queue):
         load[row.owner] = load.get(row.owner, 0) + 1
     flipped = _flipped(bands)
     owners = {account.owner for accounts in days.values() for account in accounts if account.owner}
@@ -82,9 +83,8 @@ def standing_after(standing: Standing, decision: Decision) -> Standing:
     """Return what is true once `decision` has been carried out."""
     active = {cta.account_id: cta for cta in (*decision.opened, *decision.reopened, *decision.updated)}
     closed = {cta.account_id: cta for cta in decision.resolved}
-    still = {account: cta for account, cta in standing.open_ctas.items() if account not in closed}
     return Standing(
         states={state.account_id: state for state in decision.states},
-        open_ctas={**still, **active},
+        active=active,
         last_closed={**standing.last_closed, **closed},
     )

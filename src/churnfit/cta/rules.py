@@ -1,9 +1,15 @@
 """When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
 
-A CTA stands for one *episode*: an unbroken run of scored dates on which the account is red. Its key is made of card,
-account, trigger and the date the episode began, so no re-run can open it twice. It resolves by itself when the account
-leaves red or is no longer scored; an account that is red again within the cooldown gets its CTA back, so neither a flap
-nor a night of missing data loses it or doubles it.
+A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is red
+(``band_red``) or because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it). Causes that
+come together, or one after the other, are one CTA that lists them all. Its key is made of card, account and the date
+the episode began, so no re-run can open it twice.
+
+What nobody has touched, runs close: it resolves by itself when the account recovers or is no longer scored, and an
+account that is at risk again within the cooldown gets it back, so neither a flap nor a night of missing data loses it
+or doubles it. What somebody has claimed stays until a person closes it, with a mark since when the account has
+recovered. A snoozed one sleeps through every run until its date. What a person has closed, valid or not, stays away
+for the cooldown; an account that is at risk still when it is over gets a new CTA.
 """
 
 from __future__ import annotations
@@ -12,19 +18,24 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Literal
 
+from churnfit.cta.holdout import held_out
+from churnfit.cta.records import Cta, Status
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["AccountState", "Cta", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
+__all__ = ["AccountState", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
 
-TRIGGER = "band_red"
-Status = Literal["open", "resolved"]
+BAND_RED, HEALTH_DROP = "band_red", "health_drop"
+_ROOT_CAUSE = BAND_RED
+"""What stands in every key, whatever triggered first: an account at risk has one CTA."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredAccount:
-    """One account's score on a date, with what a CTA needs to say."""
+    """One account's score on a date, with what a CTA needs to say.
+
+    `health_before` is its health ``queue.drop_days`` ago under the same version, None where there is none.
+    """
 
     account_id: str
     owner: str
@@ -34,6 +45,7 @@ class ScoredAccount:
     band: str
     lead_measure: str
     reasons: tuple[str, ...] = ()
+    health_before: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,31 +58,11 @@ class AccountState:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cta:
-    """A call to action, as stored."""
-
-    cta_id: str
-    card: str
-    account_id: str
-    owner: str
-    trigger: str
-    playbook: str
-    opened_on: date
-    due_on: date
-    status: Status
-    health: float
-    churn_probability: float
-    expected_value: float
-    lead_measure: str
-    reasons: tuple[str, ...]
-    version: str
-    last_scored_on: date
-    closed_on: date | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What one run changes: CTAs to open and to reopen, open ones with today's facts, resolved ones, new states."""
+    """What one run changes: CTAs to open and to bring back, active ones with today's facts, resolved ones, new states.
+
+    An updated CTA may have woken; an opened one may be held out.
+    """
 
     opened: tuple[Cta, ...] = ()
     reopened: tuple[Cta, ...] = ()
@@ -81,16 +73,16 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What was true before the run, by account: states, open CTAs, and the CTA that closed last."""
+    """What was true before the run, by account: states, the active CTA, and the CTA that closed last."""
 
     states: Mapping[str, AccountState]
-    open_ctas: Mapping[str, Cta]
+    active: Mapping[str, Cta]
     last_closed: Mapping[str, Cta]
 
 
 def cta_key(card: str, account_id: str, episode_began: date) -> str:
     """Return the deterministic key of an episode's CTA."""
-    text = "\x1f".join((card, account_id, TRIGGER, episode_began.isoformat()))
+    text = "\x1f".join((card, account_id, _ROOT_CAUSE, episode_began.isoformat()))
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -105,29 +97,37 @@ def decide(
 ) -> Decision:
     """Return what the run of `as_of` changes; the same input gives the same decision."""
     states = [_state(account, standing.states.get(account.account_id), as_of) for account in accounts]
-    opened, reopened, updated, resolved = [], [], [], []
+    opened, reopened, followed = [], [], []
     for account, state in zip(accounts, states, strict=True):
-        current = standing.open_ctas.get(account.account_id)
-        fresh = _fresh(
-            account, spec, as_of=as_of, version=version, key=cta_key(spec.name, account.account_id, state.band_since)
-        )
-        if current is not None and account.band == "red":
-            updated.append(_with_facts(current, fresh))
-        elif current is not None:
-            resolved.append(_closed(current, as_of))
-        elif account.band == "red":
+        triggers = _triggers(account, state, spec)
+        current = standing.active.get(account.account_id)
+        if current is not None:
+            at_risk = bool(triggers) or (current.back_at is not None and account.health < current.back_at)
+            today = _with_facts(current, _fresh(account, spec, triggers=triggers, as_of=as_of, version=version))
+            marked = replace(today, recovered_on=None if at_risk else today.recovered_on or as_of)
+            followed.append(_followed(marked, at_risk=at_risk, as_of=as_of))
+        elif triggers:
+            fresh = _fresh(account, spec, triggers=triggers, as_of=as_of, version=version)
             last = standing.last_closed.get(account.account_id)
-            if last is not None and _same_cause(last, fresh, spec):
-                reopened.append(replace(_with_facts(last, fresh), status="open", closed_on=None))
+            if last is None:
+                opened.append(_keyed(fresh, _began(state, as_of)))
+            elif last.closed_by:
+                opened += _after_a_person(last, fresh, spec, began=_began(state, as_of))
+            elif _same_cause(last, again := _keyed(fresh, _began(state, as_of)), spec):
+                reopened.append(_brought_back(last, fresh))
             else:
-                opened.append(fresh)
+                opened.append(again)
     scored = {account.account_id for account in accounts}
-    resolved += [_closed(cta, as_of) for account_id, cta in standing.open_ctas.items() if account_id not in scored]
+    followed += [
+        _followed(cta, at_risk=False, as_of=as_of)
+        for account_id, cta in standing.active.items()
+        if account_id not in scored
+    ]
     return Decision(
         opened=tuple(opened),
         reopened=tuple(reopened),
-        updated=tuple(updated),
-        resolved=tuple(resolved),
+        updated=tuple(cta for cta in followed if cta.active),
+        resolved=tuple(cta for cta in followed if not cta.active),
         states=tuple(states),
     )
 
@@ -138,26 +138,67 @@ def _state(account: ScoredAccount, before: AccountState | None, as_of: date) -> 
     return AccountState(account_id=account.account_id, band=account.band, band_since=since)
 
 
+def _triggers(account: ScoredAccount, state: AccountState, spec: ScorecardSpec) -> tuple[str, ...]:
+    """Return why the account is at risk today; empty where it is not."""
+    limit, before = spec.queue.drop_points, account.health_before
+    dropped = limit is not None and before is not None and before - account.health >= limit
+    return (BAND_RED,) * (state.band == "red") + (HEALTH_DROP,) * dropped
+
+
+def _began(state: AccountState, as_of: date) -> date:
+    return state.band_since if state.band == "red" else as_of
+
+
+def _followed(cta: Cta, *, at_risk: bool, as_of: date) -> Cta:
+    """Return an active CTA after a run: woken on its date, resolved where the risk is over and nobody works on it."""
+    if cta.status == "snoozed":
+        if cta.snoozed_until is not None and cta.snoozed_until > as_of:
+            return cta
+        cta = replace(cta, status="claimed" if cta.claimed_by else "open", snoozed_until=None)
+    if at_risk or cta.status == "claimed":
+        return cta
+    return replace(cta, status="auto-resolved", closed_on=as_of)
+
+
+def _after_a_person(last: Cta, fresh: Cta, spec: ScorecardSpec, *, began: date) -> list[Cta]:
+    """Return the CTA of an account whose last one a person closed: a new one once the cooldown is over."""
+    quiet_until = (last.closed_on or fresh.opened_on) + timedelta(days=max(spec.queue.cooldown_days, 1))
+    return [] if fresh.opened_on < quiet_until else [_keyed(fresh, max(began, quiet_until))]
+
+
 def _same_cause(last: Cta, fresh: Cta, spec: ScorecardSpec) -> bool:
-    """Say whether a red account's last CTA closed so lately that the cause is still the same."""
+    """Say whether an account's last CTA closed by itself so lately that the cause is still the same."""
     if last.closed_on is None or last.cta_id == fresh.cta_id:
         return True
     return fresh.opened_on < last.closed_on + timedelta(days=spec.queue.cooldown_days)
 
 
-def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, as_of: date, version: str, key: str) -> Cta:
+def _brought_back(last: Cta, fresh: Cta) -> Cta:
+    status: Status = "open" if last.holdout_share is None else "held out"
+    return replace(_with_facts(last, fresh), status=status, closed_on=None, recovered_on=None)
+
+
+def _keyed(fresh: Cta, episode_began: date) -> Cta:
+    return replace(fresh, cta_id=cta_key(fresh.card, fresh.account_id, episode_began))
+
+
+def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, triggers: tuple[str, ...], as_of: date, version: str) -> Cta:
+    """Return today's CTA of the account, without a key yet."""
     playbook = spec.playbook_of(account.lead_measure) if account.lead_measure else None
     playbook = playbook or next(iter(spec.playbooks))
+    share = spec.queue.holdout
+    left_alone = held_out(spec.name, account.account_id, share)
+    drop, before = spec.queue.drop_points, account.health_before
     return Cta(
-        cta_id=key,
+        cta_id="",
         card=spec.name,
         account_id=account.account_id,
         owner=account.owner,
-        trigger=TRIGGER,
+        triggers=triggers,
         playbook=playbook,
         opened_on=as_of,
         due_on=as_of + timedelta(days=spec.playbooks[playbook].due_days),
-        status="open",
+        status="held out" if left_alone else "open",
         health=account.health,
         churn_probability=account.churn_probability,
         expected_value=expected_value(account, spec),
@@ -165,23 +206,27 @@ def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, as_of: date, version:
         reasons=account.reasons,
         version=version,
         last_scored_on=as_of,
+        back_at=before - drop / 2 if HEALTH_DROP in triggers and drop is not None and before is not None else None,
+        holdout_share=share if left_alone else None,
     )
 
 
 def _with_facts(current: Cta, fresh: Cta) -> Cta:
-    """Return `current` with today's facts; what people rely on (key, playbook, dates, status) stays."""
+    """Return `current` with today's facts; what people rely on (key, playbook, dates, status) stays.
+
+    Reasons stay too where today gives none: they are why somebody was to call.
+    """
+    said = fresh if fresh.triggers else current
     return replace(
         current,
         owner=fresh.owner,
+        triggers=tuple(dict.fromkeys((*current.triggers, *fresh.triggers))),
         health=fresh.health,
         churn_probability=fresh.churn_probability,
         expected_value=fresh.expected_value,
-        lead_measure=fresh.lead_measure,
-        reasons=fresh.reasons,
+        lead_measure=said.lead_measure,
+        reasons=said.reasons,
         version=fresh.version,
         last_scored_on=fresh.last_scored_on,
+        back_at=current.back_at if fresh.back_at is None else fresh.back_at,
     )
-
-
-def _closed(cta: Cta, as_of: date) -> Cta:
-    return replace(cta, status="resolved", closed_on=as_of)

@@ -1,82 +1,32 @@
-"""The store: runs, CTAs and account states in one SQL database, through SQLAlchemy.
+"""The store: runs, CTAs, their moves and account states in one SQL database, through SQLAlchemy.
 
-A run's row and everything it changes commit in one transaction.
+A run's row and everything it changes commit in one transaction; so do a person's move and its event. Who writes to a
+card holds it until the end: runs and people come one after the other. What did not change is not written.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
-from typing import Any
 
 import sqlalchemy as sa
 
-from churnfit.cta.rules import AccountState, Cta, Decision, Standing
-from churnfit.database import open_database, transaction
+from churnfit.cta.records import ACTIVE, RUN, Cta, Event
+from churnfit.cta.rules import AccountState, Decision, Standing
+from churnfit.cta.tables import CTAS, EVENTS, RUNS, STATES, cta_row, ctas_where, insert_rows, update_ctas
+from churnfit.database import hold, open_database, transaction
+from churnfit.schema import bring_up_to_date
 
-__all__ = ["RunRow", "Store"]
+__all__ = ["CardCtas", "RunRow", "Store"]
 
-_METADATA = sa.MetaData()
-_RUNS = sa.Table(
-    "runs",
-    _METADATA,
-    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run_key", sa.String(24), nullable=False),
-    sa.Column("card", sa.String(64), nullable=False),
-    sa.Column("as_of", sa.Date, nullable=False),
-    sa.Column("version", sa.String(32), nullable=False),
-    sa.Column("card_sha256", sa.String(64), nullable=False),
-    sa.Column("snapshot_sha256", sa.String(64), nullable=False),
-    sa.Column("accounts", sa.Integer, nullable=False),
-    sa.Column("opened", sa.Integer, nullable=False),
-    sa.Column("resolved", sa.Integer, nullable=False),
-    sa.Column("folder", sa.Text, nullable=False),
-)
-_CTAS = sa.Table(
-    "ctas",
-    _METADATA,
-    sa.Column("cta_id", sa.String(24), primary_key=True),
-    sa.Column("card", sa.String(64), nullable=False),
-    sa.Column("account_id", sa.Text, nullable=False),
-    sa.Column("owner", sa.Text, nullable=False),
-    sa.Column("trigger", sa.String(32), nullable=False),
-    sa.Column("playbook", sa.String(64), nullable=False),
-    sa.Column("opened_on", sa.Date, nullable=False),
-    sa.Column("due_on", sa.Date, nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("health", sa.Float, nullable=False),
-    sa.Column("churn_probability", sa.Float, nullable=False),
-    sa.Column("expected_value", sa.Float, nullable=False),
-    sa.Column("lead_measure", sa.String(64), nullable=False),
-    sa.Column("reasons", sa.Text, nullable=False),
-    sa.Column("version", sa.String(32), nullable=False),
-    sa.Column("last_scored_on", sa.Date, nullable=False),
-    sa.Column("closed_on", sa.Date),
-    sa.Index(
-        "one_open_cta",
-        "card",
-        "account_id",
-        unique=True,
-        sqlite_where=sa.text("status = 'open'"),
-        postgresql_where=sa.text("status = 'open'"),
-    ),
-)
-_STATES = sa.Table(
-    "account_states",
-    _METADATA,
-    sa.Column("card", sa.String(64), primary_key=True),
-    sa.Column("account_id", sa.Text, primary_key=True),
-    sa.Column("band", sa.String(8), nullable=False),
-    sa.Column("band_since", sa.Date, nullable=False),
-)
+_WHERE = "the CTA store"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """One published scoring run."""
+    """One published scoring run; `opened` counts CTAs that came into the queue, `held_out` those that never will."""
 
     run_key: str
     card: str
@@ -88,6 +38,39 @@ class RunRow:
     folder: str
     opened: int = 0
     resolved: int = 0
+    held_out: int = 0
+
+
+class CardCtas:
+    """One card's CTAs while nobody else can change them: see `Store.changing`."""
+
+    def __init__(self, connection: sa.Connection, card: str) -> None:
+        self._connection, self._card = connection, card
+
+    def every(self) -> list[Cta]:
+        """Return every CTA of the card, by account, oldest first."""
+        return ctas_where(self._connection, CTAS.c.card == self._card)
+
+    def named(self, name: str) -> list[Cta]:
+        """Return the CTA with that id, or all of the account with that id, oldest first; empty where there is none."""
+        of_card = CTAS.c.card == self._card
+        found = ctas_where(self._connection, of_card & (CTAS.c.cta_id == name))
+        return found or ctas_where(self._connection, of_card & (CTAS.c.account_id == name))
+
+    def write(self, before: Cta, after: Cta, *, by: str, at: str, why: str) -> None:
+        """Write a person's move and its event; nothing where they are the same."""
+        if after != before:
+            update_ctas(self._connection, [after])
+            event = Event(
+                cta_id=after.cta_id,
+                card=self._card,
+                at=at,
+                by=by,
+                from_status=before.status,
+                to_status=after.status,
+                why=why,
+            )
+            self._connection.execute(EVENTS.insert(), [asdict(event)])
 
 
 class Store:
@@ -96,13 +79,16 @@ class Store:
     Parameters
     ----------
     url : str
-        A SQLAlchemy URL, ``sqlite:///path`` by default; ``?timeout=5`` waits five seconds for a held database.
+        As in `churnfit.database.open_database`.
     """
 
     def __init__(self, url: str) -> None:
         self._engine = open_database(url)
-        with self._transaction() as connection:
-            _METADATA.create_all(connection)
+        try:
+            bring_up_to_date(self._engine, where=_WHERE)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Give the database's connections back."""
@@ -110,91 +96,165 @@ class Store:
 
     def run(self, run_key: str) -> RunRow | None:
         """Return the newest run with that key, None when it was never published."""
-        rows = self._runs(_RUNS.c.run_key == run_key)
+        rows = self._runs(RUNS.c.run_key == run_key)
         return rows[-1] if rows else None
 
     def runs(self, card: str) -> list[RunRow]:
         """Return the card's runs, in the order they were published."""
-        return self._runs(_RUNS.c.card == card)
+        return self._runs(RUNS.c.card == card)
 
     def latest_run(self, card: str, as_of: date | None = None) -> RunRow | None:
         """Return the newest run: of that date, or of the newest date."""
         runs = [run for run in self.runs(card) if as_of is None or run.as_of == as_of]
         return max(reversed(runs), key=lambda run: run.as_of, default=None)
 
-    def publish(self, run: RunRow, decide: Callable[[Standing], Decision], *, dry_run: bool = False) -> RunRow | None:
+    def publish(
+        self, run: RunRow, decide: Callable[[Standing], Decision], *, at: str, dry_run: bool = False
+    ) -> RunRow | None:
         """Commit a run and what it decides, in one transaction.
 
         The decision is made inside the transaction, on what is true then, so two runs at once cannot decide on the same
-        standing. A date older than the newest published one joins the history and decides nothing.
+        standing. A date older than the newest published one joins the history and decides nothing. `at` is the moment
+        (ISO-8601, UTC) that its events say.
 
         Returns
         -------
         RunRow or None
-            The run with the numbers of CTAs it opened (or reopened) and resolved; None when it is the newest run of its
-            date already. With `dry_run` nothing is written.
+            The run with the numbers of CTAs it opened (or brought back), resolved and held out; None when it is the
+            newest run of its date already. With `dry_run` nothing is written.
         """
         with self._transaction() as connection:
-            same_date = sa.select(_RUNS.c.run_key).where(_RUNS.c.card == run.card, _RUNS.c.as_of == run.as_of)
-            if connection.execute(same_date.order_by(_RUNS.c.sequence.desc()).limit(1)).scalar() == run.run_key:
+            hold(connection, f"card {run.card}")
+            same_date = sa.select(RUNS.c.run_key).where(RUNS.c.card == run.card, RUNS.c.as_of == run.as_of)
+            if connection.execute(same_date.order_by(RUNS.c.sequence.desc()).limit(1)).scalar() == run.run_key:
                 return None
-            newest = connection.execute(sa.select(sa.func.max(_RUNS.c.as_of)).where(_RUNS.c.card == run.card)).scalar()
-            late = newest is not None and newest > run.as_of
-            decision = None if late else decide(_standing(connection, run.card))
-            if decision is not None:
-                opened = len(decision.opened) + len(decision.reopened)
-                run = replace(run, opened=opened, resolved=len(decision.resolved))
+            newest = connection.execute(sa.select(sa.func.max(RUNS.c.as_of)).where(RUNS.c.card == run.card)).scalar()
+            standing, decision = None, None
+            if newest is None or newest <= run.as_of:
+                standing = _standing(connection, run.card)
+                decision = decide(standing)
+                begun = (*decision.opened, *decision.reopened)
+                run = replace(
+                    run,
+                    opened=sum(cta.status == "open" for cta in begun),
+                    resolved=sum(cta.holdout_share is None for cta in decision.resolved),
+                    held_out=sum(cta.status == "held out" for cta in begun),
+                )
             if dry_run:
                 return run
-            last = connection.execute(sa.select(sa.func.max(_RUNS.c.sequence))).scalar()
-            connection.execute(_RUNS.insert().values(sequence=(last or 0) + 1, **asdict(run)))
-            if decision is not None:
-                _apply(connection, run.card, decision)
+            hold(connection, "runs")  # all cards number their runs in one sequence
+            last = connection.execute(sa.select(sa.func.max(RUNS.c.sequence))).scalar()
+            connection.execute(RUNS.insert().values(sequence=(last or 0) + 1, **asdict(run)))
+            if standing is not None and decision is not None:
+                _apply(connection, run, standing, decision, at=at)
         return run
 
-    def open_ctas(self, card: str) -> list[Cta]:
-        """Return the open CTAs of `card`, by account."""
-        query = sa.select(_CTAS).where(_CTAS.c.card == card, _CTAS.c.status == "open").order_by(_CTAS.c.account_id)
+    def active(self, card: str) -> list[Cta]:
+        """Return the CTAs of `card` that are not closed, by account."""
         with self._transaction() as connection:
-            return [_as_cta(row) for row in connection.execute(query).mappings()]
+            return ctas_where(connection, (CTAS.c.card == card) & CTAS.c.status.in_(ACTIVE))
+
+    def ctas(self, card: str) -> list[Cta]:
+        """Return every CTA of `card`, by account, oldest first."""
+        with self._transaction() as connection:
+            return CardCtas(connection, card).every()
+
+    def done_since(self, card: str, day: date) -> list[Cta]:
+        """Return the CTAs that people resolved on `day` or later; those that were not valid took nobody's time."""
+        done = (CTAS.c.status == "resolved") & (CTAS.c.closed_on >= day)
+        with self._transaction() as connection:
+            return ctas_where(connection, (CTAS.c.card == card) & done)
+
+    def events(self, card: str, cta_id: str) -> list[Event]:
+        """Return a CTA's moves, oldest first."""
+        query = sa.select(EVENTS).where(EVENTS.c.card == card, EVENTS.c.cta_id == cta_id)
+        with self._transaction() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.sequence)).mappings().all()
+        return [Event(**{name: value for name, value in row.items() if name != "sequence"}) for row in rows]
+
+    @contextmanager
+    def changing(self, card: str) -> Iterator[CardCtas]:
+        """Yield the card's CTAs while nobody else can change them; what is written commits together or not at all."""
+        with self._transaction() as connection:
+            hold(connection, f"card {card}")
+            yield CardCtas(connection, card)
 
     def _runs(self, condition: sa.ColumnElement[bool]) -> list[RunRow]:
-        query = sa.select(_RUNS).where(condition).order_by(_RUNS.c.sequence)
+        query = sa.select(RUNS).where(condition).order_by(RUNS.c.sequence)
         with self._transaction() as connection:
             rows = connection.execute(query).mappings().all()
         return [RunRow(**{name: value for name, value in row.items() if name != "sequence"}) for row in rows]
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        with transaction(self._engine, where="the CTA store") as connection:
+        with transaction(self._engine, where=_WHERE) as connection:
             yield connection
 
 
 def _standing(connection: sa.Connection, card: str) -> Standing:
-    states = connection.execute(sa.select(_STATES).where(_STATES.c.card == card)).mappings().all()
-    query = sa.select(_CTAS).where(_CTAS.c.card == card).order_by(_CTAS.c.closed_on, _CTAS.c.opened_on)
-    ctas = [_as_cta(row) for row in connection.execute(query).mappings()]
+    states = connection.execute(sa.select(STATES).where(STATES.c.card == card)).mappings().all()
     known = [AccountState(**{name: value for name, value in row.items() if name != "card"}) for row in states]
+    newest_first = sa.func.row_number().over(
+        partition_by=CTAS.c.account_id, order_by=(CTAS.c.closed_on.desc(), CTAS.c.opened_on.desc())
+    )
+    closed = sa.select(CTAS.c.cta_id, newest_first.label("place"))
+    closed = closed.where(CTAS.c.card == card, CTAS.c.status.not_in(ACTIVE))
+    placed = closed.subquery()
+    last = CTAS.c.cta_id.in_(sa.select(placed.c.cta_id).where(placed.c.place == 1))
     return Standing(
         states={state.account_id: state for state in known},
-        open_ctas={cta.account_id: cta for cta in ctas if cta.status == "open"},
-        last_closed={cta.account_id: cta for cta in ctas if cta.status != "open"},
+        active={
+            cta.account_id: cta for cta in ctas_where(connection, (CTAS.c.card == card) & CTAS.c.status.in_(ACTIVE))
+        },
+        last_closed={cta.account_id: cta for cta in ctas_where(connection, last)},
     )
 
 
-def _apply(connection: sa.Connection, card: str, decision: Decision) -> None:
-    for cta in (*decision.reopened, *decision.updated, *decision.resolved):
-        connection.execute(_CTAS.update().where(_CTAS.c.cta_id == cta.cta_id).values(**_as_row(cta)))
-    if decision.opened:
-        connection.execute(_CTAS.insert(), [_as_row(cta) for cta in decision.opened])
-    connection.execute(_STATES.delete().where(_STATES.c.card == card))
-    if decision.states:
-        connection.execute(_STATES.insert(), [{"card": card, **asdict(state)} for state in decision.states])
+def _apply(connection: sa.Connection, run: RunRow, standing: Standing, decision: Decision, *, at: str) -> None:
+    """Write what differs from `standing`, and an event for each CTA whose status does."""
+    before = {cta.cta_id: cta for cta in (*standing.active.values(), *standing.last_closed.values())}
+    followed = (*decision.reopened, *decision.updated, *decision.resolved)
+    update_ctas(connection, [cta for cta in followed if cta != before[cta.cta_id]])
+    insert_rows(connection, CTAS, (cta_row(cta) for cta in decision.opened))
+    events = [
+        Event(
+            cta_id=cta.cta_id,
+            card=run.card,
+            at=at,
+            by=RUN,
+            from_status=before[cta.cta_id].status if cta.cta_id in before else "",
+            to_status=cta.status,
+            why=_what_the_run_saw(cta, before.get(cta.cta_id), run.as_of),
+        )
+        for cta in (*decision.opened, *followed)
+        if cta.cta_id not in before or cta.status != before[cta.cta_id].status
+    ]
+    insert_rows(connection, EVENTS, map(asdict, events))
+    _write_states(connection, run.card, standing.states, {state.account_id: state for state in decision.states})
 
 
-def _as_row(cta: Cta) -> dict[str, Any]:
-    return {**asdict(cta), "reasons": json.dumps(cta.reasons, ensure_ascii=False)}
+def _what_the_run_saw(cta: Cta, before: Cta | None, as_of: date) -> str:
+    if before is None:
+        return ", ".join(cta.triggers)
+    if cta.active:
+        return "its date has come" if before.active else "at risk again"
+    return "recovered" if cta.last_scored_on == as_of else "no longer scored"
 
 
-def _as_cta(row: sa.RowMapping) -> Cta:
-    return Cta(**{**row, "reasons": tuple(json.loads(row["reasons"]))})
+def _write_states(
+    connection: sa.Connection, card: str, before: Mapping[str, AccountState], after: Mapping[str, AccountState]
+) -> None:
+    gone = before.keys() - after.keys()
+    changed = [state for name, state in after.items() if name in before and state != before[name]]
+    this_one = (STATES.c.card == card) & (STATES.c.account_id == sa.bindparam("this"))
+    if gone:
+        connection.execute(STATES.delete().where(this_one), [{"this": name} for name in sorted(gone)])
+    if changed:
+        facts = [part.name for part in fields(AccountState) if part.name != "account_id"]
+        update = STATES.update().where(this_one).values({name: sa.bindparam(f"new_{name}") for name in facts})
+        rows = [
+            {"this": state.account_id} | {f"new_{name}": getattr(state, name) for name in facts} for state in changed
+        ]
+        connection.execute(update, rows)
+    new = (state for name, state in after.items() if name not in before)
+    insert_rows(connection, STATES, ({"card": card, **asdict(state)} for state in new))

@@ -9,18 +9,19 @@ import csv
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, fields
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
-from churnfit.cta.rules import Cta
+from churnfit.cta.records import Cta
 from churnfit.errors import UsageError
 from churnfit.evaluation.prose import Section, as_markdown, number, percent
 from churnfit.files import by_ending, read_parquet, refuse_existing, write_parquet, write_text
 from churnfit.history.labels import ledger
 from churnfit.jobs.history import label_ledger
-from churnfit.jobs.scoring import queue
+from churnfit.jobs.queue import queue
 from churnfit.jobs.workspace import Workspace
 
 __all__ = ["export", "export_labels", "queue_frame", "spreadsheet_safe"]
@@ -40,18 +41,22 @@ def spreadsheet_safe(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def queue_frame(workspace: Workspace, card: str, *, owner: str | None = None) -> pd.DataFrame:
-    """Return the queue as a table: one row per open CTA, in its owner's order."""
+def queue_frame(
+    workspace: Workspace, card: str, *, owner: str | None = None, today: date | None = None
+) -> pd.DataFrame:
+    """Return the queue as a table: one row per open or claimed CTA, in its owner's order."""
     spec = workspace.spec(card)
     rows = []
-    for row in queue(workspace, card, owner=owner):
+    for row in queue(workspace, card, owner=owner, today=today):
         facts = asdict(row.cta)
-        facts["reasons"] = " | ".join(row.cta.reasons)
+        facts |= {name: " | ".join(facts[name]) for name in ("reasons", "triggers")}
+        place = {"owner": row.owner, "rank": row.rank, "part": row.part, "overflow": row.overflow}
         rows.append(
-            {"owner": row.owner, "rank": row.rank, "overflow": row.overflow, "to_do": spec.to_do(row.cta.playbook)}
+            place
+            | {"to_do": spec.to_do(row.cta.playbook)}
             | {name: value for name, value in facts.items() if name != "owner"}
         )
-    columns = ["owner", "rank", "overflow", "to_do"]
+    columns = ["owner", "rank", "part", "overflow", "to_do"]
     columns += [part.name for part in fields(Cta) if part.name != "owner"]
     return pd.DataFrame(rows, columns=columns)
 

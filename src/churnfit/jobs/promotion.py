@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +10,10 @@ import pandas as pd
 
 from churnfit.errors import BusyError, GateError, UsageError
 from churnfit.files import write_text
-from churnfit.jobs.history import Say, now
+from churnfit.jobs.history import Say
 from churnfit.jobs.replaying import Replay, last_day, replay_weeks
 from churnfit.jobs.reproducing import canary
+from churnfit.jobs.signing import moment, signer
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Registry, Row, Version, mending
 from churnfit.registry import moves as registry_moves
@@ -247,15 +246,7 @@ def _require_fresh(given: str, now_id: str, card: str) -> None:
 
 
 def _deed(by: str | None, reason: str, verdict: str = "") -> Deed:
-    return Deed(by=by or _user(), at=now().strftime("%Y-%m-%dT%H:%M:%SZ"), reason=reason, verdict=verdict)
-
-
-def _user() -> str:
-    """Return who runs this, as the operating system knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return f"uid {os.getuid()}"
+    return Deed(by=signer(by), at=moment(), reason=reason, verdict=verdict)
 
 
 def _export(workspace: Workspace, registry: Registry, card: str) -> None:

@@ -1,8 +1,8 @@
-"""score, queue and explain: the champion applied to one date, published once, and read back."""
+"""score and explain: the champion applied to one date, published once, and read back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from churnfit.cta.ranking import QueueRow, rank
 from churnfit.cta.rules import ScoredAccount, decide
 from churnfit.cta.store import RunRow
 from churnfit.errors import DataError, UsageError
@@ -18,7 +17,9 @@ from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.cohort import newest_fact, scoring_grid
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
+from churnfit.jobs.drops import health_before
 from churnfit.jobs.history import Say, now
+from churnfit.jobs.signing import moment
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.words import healthy_words, value_words
@@ -36,7 +37,6 @@ __all__ = [
     "explain",
     "opened_for_scoring",
     "published_runs",
-    "queue",
     "score",
     "scored_accounts",
     "scoring_snapshot",
@@ -148,7 +148,8 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         accounts=len(measured),
         folder=str(folder.relative_to(workspace.folder)),
     )
-    accounts = scored_accounts(champion, run, spec)
+    before = health_before(workspace, spec, as_of=as_of, card_sha256=champion.sha256)
+    accounts = scored_accounts(champion, run, spec, before=before)
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
@@ -156,18 +157,12 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         done = store.publish(
             row,
             lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version),
+            at=moment(),
             dry_run=dry_run,
         )
         there = store.run(key)
     bands = {band: int((run.scores["band"] == band).sum()) for band in ("red", "amber", "green")}
     return ScoringResult(run=done or there or row, bands=bands, published=done is not None and not dry_run)
-
-
-def queue(workspace: Workspace, card: str, *, owner: str | None = None) -> list[QueueRow]:
-    """Return the open CTAs in their owners' order, optionally of one owner."""
-    with closing(workspace.store()) as store:
-        rows = rank(store.open_ctas(card), workspace.spec(card).queue)
-    return [row for row in rows if owner is None or row.owner == owner]
 
 
 def published_runs(workspace: Workspace, card: str) -> list[RunRow]:
@@ -237,16 +232,23 @@ def _state(row: pd.Series, name: str) -> str | None:
     return None if state is None or pd.isna(state) else str(state)
 
 
-def scored_accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[ScoredAccount]:
-    """Return the scored accounts as CTAs see them: red ones with their lead measure and reasons in words."""
-    red = run.scores.loc[run.scores["band"] == "red", "account_id"].tolist()
-    words = words_of(card, run, red, top=_TOP_REASONS)
+def scored_accounts(
+    card: Scorecard, run: ScoredRun, spec: ScorecardSpec, *, before: Mapping[str, float] | None = None
+) -> list[ScoredAccount]:
+    """Return the scored accounts as CTAs see them: red and fallen ones with their reasons in words.
+
+    `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen.
+    """
+    health_was = run.scores["account_id"].map(before or {}).astype("float64")
+    fallen = health_was - run.scores["health"] >= (spec.queue.drop_points or float("inf"))
+    at_risk = run.scores.loc[(run.scores["band"] == "red") | fallen, "account_id"].tolist()
+    words = words_of(card, run, at_risk, top=_TOP_REASONS)
     to_act_on = _to_act_on(card, spec)
     bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(to_act_on)]
     lead = bad.drop_duplicates("account_id").set_index("account_id")["measure"].map(to_act_on).to_dict()
     value = run.scores["arr"].fillna(spec.bands.default_value)
     owner = run.scores["owner"].astype(object).where(run.scores["owner"].notna(), "")
-    scored: list[Any] = run.scores.assign(value=value, owner=owner).to_dict("records")
+    scored: list[Any] = run.scores.assign(value=value, owner=owner, health_was=health_was).to_dict("records")
     return [
         ScoredAccount(
             account_id=row["account_id"],
@@ -257,6 +259,7 @@ def scored_accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> lis
             band=row["band"],
             lead_measure=lead.get(row["account_id"], ""),
             reasons=tuple(words.get(row["account_id"], ())),
+            health_before=None if pd.isna(row["health_was"]) else row["health_was"],
         )
         for row in scored
     ]

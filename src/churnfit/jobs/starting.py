@@ -12,7 +12,8 @@ from churnfit.cta.ranking import QueueRow
 from churnfit.errors import UsageError
 from churnfit.jobs.history import Say
 from churnfit.jobs.promotion import promote
-from churnfit.jobs.scoring import ScoringResult, queue, score
+from churnfit.jobs.queue import queue
+from churnfit.jobs.scoring import ScoringResult, score
 from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import FILE_NAME, Workspace, find_workspace
 from churnfit.registry import Version
@@ -108,6 +109,5 @@ def demo(folder: Path, *, say: Say, accounts: int = 1200) -> DemoResult:
     say("Promoting it")
     version = promote(workspace, "onboarding", fitted.version.reference, reason="first champion of the demo")
     scored = score(workspace, "onboarding", as_of=DEMO_DAY, say=say)
-    return DemoResult(
-        workspace=workspace, fit=fitted, version=version, scoring=scored, queue=queue(workspace, "onboarding")
-    )
+    rows = queue(workspace, "onboarding", today=DEMO_DAY.date())
+    return DemoResult(workspace=workspace, fit=fitted, version=version, scoring=scored, queue=rows)

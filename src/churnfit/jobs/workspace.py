@@ -154,13 +154,13 @@ def _read(root: Path) -> Workspace:
     database = os.environ.get("CHURNFIT_DATABASE") or file.database or f"sqlite:///{folder / 'churnfit.db'}"
     tracking = os.environ.get("CHURNFIT_TRACKING_URI") or file.tracking_uri or f"sqlite:///{folder / 'mlflow.db'}"
     database, tracking = _resolved(database, root), _resolved(tracking, root)
-    if database == tracking and database.startswith("sqlite:"):  # each would wait for the other's lock
+    if database == tracking:  # in SQLite each would wait for the other's lock; elsewhere both have a table `runs`
         raise SpecError(
             "CF508",
             where=str(path),
             expected="a database of its own for MLflow",
-            came="one SQLite file for both",
-            fix="Give tracking_uri another file than database.",
+            came="one for both",
+            fix="Give tracking_uri another database.",
         )
     return Workspace(
         root=root,

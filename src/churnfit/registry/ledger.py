@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from churnfit.database import open_database, transaction
 from churnfit.errors import BusyError
+from churnfit.schema import bring_up_to_date
 
 __all__ = ["FIRST_LINK", "Kind", "Ledger", "Row", "as_mapping", "faults_of", "last_mark", "moves_in", "reigns", "stale"]
 
@@ -30,6 +31,8 @@ FIRST_LINK = "0" * 64
 
 Kind = Literal["asked", "promoted", "rolled back", "adopted"]
 _MOVES = ("promoted", "rolled back", "adopted")
+
+_WHERE = "the ledger"
 
 _METADATA = sa.MetaData()
 _ROWS = sa.Table(
@@ -101,8 +104,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self._engine = open_database(url, pooled=False)  # read once or twice in a command: nothing to keep open
-        with self._transaction() as connection:
-            _METADATA.create_all(connection)
+        bring_up_to_date(self._engine, where=_WHERE)
 
     def rows(self, card: str) -> list[Row]:
         """Return the card's rows, oldest first."""
@@ -142,7 +144,7 @@ class Ledger:
             yield _rows(connection, card)
 
     def _transaction(self) -> AbstractContextManager[sa.Connection]:
-        return transaction(self._engine, where="the ledger")
+        return transaction(self._engine, where=_WHERE)
 
 
 def _rows(connection: sa.Connection, card: str) -> list[Row]:

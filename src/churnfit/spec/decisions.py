@@ -94,10 +94,19 @@ class Playbook(Strict):
 
 
 class Queue(Strict):
-    """How many calls to action one owner can work at a time, and within how many days a closed one comes back."""
+    """How many calls to action one owner can work in a week, and which there are.
+
+    What a person has closed, or the account has recovered from, opens no new one for `cooldown_days`. `drop_points`
+    asks for one also where health fell by so much within `drop_days`, whatever the band (None: only red accounts have
+    one). `holdout` is the share of accounts that are deliberately left uncalled, so that what calls do can be measured:
+    a larger share tells it sooner and saves fewer.
+    """
 
     capacity_per_owner: Annotated[int, Field(ge=1)] = 8
     cooldown_days: Annotated[int, Field(ge=0)] = 14
+    drop_points: Annotated[float, Field(gt=0, le=100)] | None = None
+    drop_days: Days = 7
+    holdout: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
 
 class Learning(Strict):

@@ -1,0 +1,58 @@
+"""outcomes, outcomes import: what came of the calls to action."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from churnfit.cli.app import AsJson, By, CardOption, app, opened
+from churnfit.cli.output import print_document, print_lines, print_table
+from churnfit.errors import DataError
+
+__all__ = ["counted", "read"]
+
+outcomes = typer.Typer(help="Count what came of the calls to action; import outcomes from a table.")
+app.add_typer(outcomes, name="outcomes")
+
+
+@outcomes.callback(invoke_without_command=True)
+def counted(context: typer.Context, card: CardOption = None, as_json: AsJson = False) -> None:
+    """Print how many calls to action ended how, per playbook and reason; `import` is below."""
+    from churnfit.jobs.outcomes import outcome_counts
+
+    if context.invoked_subcommand is not None:
+        return
+    workspace, name = opened(card)
+    counts = outcome_counts(workspace, name)
+    if as_json:
+        print_document(card=name, outcomes=counts.to_dict("records"))
+        return
+    rows = [tuple(row) for row in counts.itertuples(index=False)]
+    print_table([str(column).replace("_", " ") for column in counts.columns], rows, title=name)
+
+
+@outcomes.command(name="import")
+def read(
+    table: Annotated[
+        Path, typer.Argument(help="A .csv or .parquet: cta_id (or account_id, date), outcome; why, by, when.")
+    ],
+    card: CardOption = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close the calls to action that a table names, all or none; the same table again changes nothing."""
+    from churnfit.jobs.outcomes import import_outcomes
+
+    workspace, name = opened(card)
+    done = import_outcomes(workspace, name, table, by=by)
+    if as_json:
+        faults = [{"row": number, **fault.as_dict()} for number, fault in done.faults]
+        print_document(card=name, rows=done.rows, written=done.written, faults=faults)
+    elif done.faults:
+        rows = [(number, fault.code, fault.expected, fault.came, fault.fix) for number, fault in done.faults]
+        print_table(("row", "code", "expected", "came", "do"), rows, title=f"{table}: nothing was written")
+    else:
+        print_lines(f"{table}: {done.rows} rows, {done.written} CTAs closed, {done.rows - done.written} were already")
+    raise typer.Exit(DataError.exit_code if done.faults else 0)

@@ -1,0 +1,118 @@
+"""The tables of runs, CTAs, their moves and account states, and how a CTA is read from and written to its row.
+
+A change here is a revision in `churnfit/migrations/versions`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from typing import Any
+
+import sqlalchemy as sa
+
+from churnfit.cta.records import ACTIVE, Cta
+
+__all__ = ["CTAS", "EVENTS", "METADATA", "RUNS", "STATES", "cta_row", "ctas_where", "insert_rows", "update_ctas"]
+
+METADATA = sa.MetaData()
+RUNS = sa.Table(
+    "runs",
+    METADATA,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run_key", sa.String(24), nullable=False),
+    sa.Column("card", sa.String(64), nullable=False),
+    sa.Column("as_of", sa.Date, nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("card_sha256", sa.String(64), nullable=False),
+    sa.Column("snapshot_sha256", sa.String(64), nullable=False),
+    sa.Column("accounts", sa.Integer, nullable=False),
+    sa.Column("opened", sa.Integer, nullable=False),
+    sa.Column("resolved", sa.Integer, nullable=False),
+    sa.Column("held_out", sa.Integer, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+)
+_IS_ACTIVE = sa.text(f"status IN ({', '.join(repr(status) for status in ACTIVE)})")
+CTAS = sa.Table(
+    "ctas",
+    METADATA,
+    sa.Column("cta_id", sa.String(24), primary_key=True),
+    sa.Column("card", sa.String(64), nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("triggers", sa.Text, nullable=False),
+    sa.Column("playbook", sa.String(64), nullable=False),
+    sa.Column("opened_on", sa.Date, nullable=False),
+    sa.Column("due_on", sa.Date, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("health", sa.Float, nullable=False),
+    sa.Column("churn_probability", sa.Float, nullable=False),
+    sa.Column("expected_value", sa.Float, nullable=False),
+    sa.Column("lead_measure", sa.String(64), nullable=False),
+    sa.Column("reasons", sa.Text, nullable=False),
+    sa.Column("version", sa.String(32), nullable=False),
+    sa.Column("last_scored_on", sa.Date, nullable=False),
+    sa.Column("back_at", sa.Float),
+    sa.Column("recovered_on", sa.Date),
+    sa.Column("holdout_share", sa.Float),
+    sa.Column("claimed_by", sa.Text, nullable=False),
+    sa.Column("snoozed_until", sa.Date),
+    sa.Column("closed_on", sa.Date),
+    sa.Column("closed_by", sa.Text, nullable=False),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index("one_active_cta", "card", "account_id", unique=True, sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
+)
+EVENTS = sa.Table(
+    "cta_events",
+    METADATA,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("cta_id", sa.String(24), nullable=False, index=True),
+    sa.Column("card", sa.String(64), nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("from_status", sa.String(16), nullable=False),
+    sa.Column("to_status", sa.String(16), nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+)
+STATES = sa.Table(
+    "account_states",
+    METADATA,
+    sa.Column("card", sa.String(64), primary_key=True),
+    sa.Column("account_id", sa.Text, primary_key=True),
+    sa.Column("band", sa.String(8), nullable=False),
+    sa.Column("band_since", sa.Date, nullable=False),
+)
+
+
+def ctas_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Cta]:
+    """Return the CTAs that fulfil `condition`, by account, oldest first."""
+    query = sa.select(CTAS).where(condition).order_by(CTAS.c.account_id, CTAS.c.opened_on)
+    return [_as_cta(row) for row in connection.execute(query).mappings()]
+
+
+def insert_rows(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Insert `rows`, if there are any."""
+    if given := list(rows):
+        connection.execute(table.insert(), given)
+
+
+def update_ctas(connection: sa.Connection, ctas: list[Cta]) -> None:
+    """Write every column of `ctas` to the rows that have their ids."""
+    if not ctas:
+        return
+    names = [part.name for part in fields(Cta) if part.name != "cta_id"]
+    update = CTAS.update().where(CTAS.c.cta_id == sa.bindparam("this"))
+    rows = [{("this" if name == "cta_id" else f"new_{name}"): v for name, v in cta_row(cta).items()} for cta in ctas]
+    connection.execute(update.values({name: sa.bindparam(f"new_{name}") for name in names}), rows)
+
+
+def cta_row(cta: Cta) -> dict[str, Any]:
+    """Return the CTA as its row."""
+    texts = {name: json.dumps(getattr(cta, name), ensure_ascii=False) for name in ("triggers", "reasons")}
+    return {**asdict(cta), **texts}
+
+
+def _as_cta(row: sa.RowMapping) -> Cta:
+    return Cta(**{**row, "triggers": tuple(json.loads(row["triggers"])), "reasons": tuple(json.loads(row["reasons"]))})
