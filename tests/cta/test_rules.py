@@ -293,6 +293,7 @@ def test_a_drop_opens_a_cta_where_it_is_asked_for() -> None:
     assert go_on(NOTHING, (0, [FALLEN]), drop_points=17.0).active == {}
     cta = go_on(NOTHING, (0, [FALLEN]), drop_points=16.0).active["A"]
     assert (cta.triggers, cta.back_at) == (("health_drop",), 66.0 - 16.0 / 2)
+    assert cta.reasons == ("Health fell from 66 to 50 in 7 days", "Logins: 2")
 
 
 def test_a_drop_is_made_good_when_half_of_it_is_regained() -> None:

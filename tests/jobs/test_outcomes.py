@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.cta.test_rules import account
-from tests.cta.test_store import MONDAY
+from tests.cta.test_store import MONDAY, publish, run_row
 from tests.databases import rows_of
-from tests.jobs.test_queue import TODAY, Cli, close, ctas, night, small
+from tests.jobs.test_queue import TODAY, Cli, claim, close, ctas, night, small
+from tests.small_card import spec_of
 
+from churnfit.cta.holdout import held_out
+from churnfit.cta.rules import decide
 from churnfit.errors import DataError
 from churnfit.jobs.outcomes import Imported, import_outcomes, outcome_counts
 from churnfit.jobs.workspace import Workspace
@@ -125,3 +129,29 @@ def test_outcomes_are_counted_per_playbook_and_reason(small: Workspace, churnfit
     }  # fmt: skip
     assert "not valid" in churnfit("outcomes", cwd=small.root).out
     assert json.loads(churnfit("outcomes", "--json", cwd=small.root).out)["outcomes"] == [row]
+
+
+def test_what_was_done_is_a_source_of_interventions(small: Workspace, churnfit: Cli, tmp_path: Path) -> None:
+    """A claimed, B closed on Tuesday, C not valid, D untouched, and E held out: three rows, dated by the deed."""
+    claim(small, "small", "A", by="ann")
+    close(small, "small", "C", outcome="not valid", by="ann", why="a test")
+    write(tmp_path / "t.csv", {"account_id": "B", "date": TUESDAY, "outcome": "saved", "when": TUESDAY})
+    assert import_outcomes(small, "small", tmp_path / "t.csv", by="ann").written == 1
+    held = spec_of(queue={"holdout": 0.5})
+    name = next(f"E{n}" for n in range(100) if held_out("small", f"E{n}", 0.5))
+    with closing(small.store()) as store:
+        publish(
+            store,
+            run_row(1),
+            lambda standing: decide(
+                [account(name, "red")], standing, held, as_of=MONDAY + timedelta(days=1), version="version-1"
+            ),
+        )
+    assert churnfit("export", "interventions", str(tmp_path / "done.parquet"), cwd=small.root).code == 0
+    found = pd.read_parquet(tmp_path / "done.parquet")
+    assert found["account_id"].tolist() == ["A", "B", name]
+    assert [f"{at:%Y-%m-%d}" for at in found["at"]] == [str(TODAY), TUESDAY, TUESDAY]
+    assert found["held_out"].tolist() == [0.0, 0.0, 1.0]
+    assert found["outcome"].tolist() == ["", "saved", ""]
+    assert found["holdout_share"].tolist()[2] == 0.5
+    assert found["holdout_share"].isna().tolist() == [True, True, False]

@@ -140,7 +140,7 @@ def test_the_verbs(small: Workspace, churnfit: Cli) -> None:
     claimed = churnfit("cta", "claim", "A", "--by", "ann", cwd=root)
     assert (claimed.code, claimed.out.endswith("): claimed, by ann\n")) == (0, True)
     refused = churnfit("cta", "claim", "A", "--by", "bob", cwd=root)
-    assert (refused.code, "claimed, claimed by ann" in refused.err) == (2, True)
+    assert (refused.code, "one that is claimed by ann" in refused.err) == (2, True)
     assert "What can be done with it now: snooze, close, reopen." in refused.err
     shown = churnfit("queue", "--as-of", str(MONDAY), cwd=root).out
     assert "ann 1. A: health 20, churn 40%" in shown

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -115,16 +115,18 @@ def explain(
 
 @app.command()
 def export(
-    table: Annotated[str, typer.Argument(help="queue or scores (of the newest run).")],
+    table: Annotated[str, typer.Argument(help="queue, scores (of the newest run), or interventions.")],
     output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet.")],
     card: CardOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
 ) -> None:
-    """Write the queue or the newest scores to a file; CSV cells cannot run as formulas."""
+    """Write the queue, the newest scores, or what was done about CTAs to a file; CSV cells cannot run as formulas."""
+    from churnfit.jobs.exports import Table
     from churnfit.jobs.exports import export as write
 
-    if table not in ("queue", "scores"):
-        raise UsageError("CF703", where="export", expected="queue or scores", came=table, fix="Give one of the two.")
+    known: dict[str, Table] = {name: name for name in get_args(Table)}
+    if table not in known:
+        raise UsageError("CF703", where="export", expected=f"one of {', '.join(known)}", came=table, fix="Give one.")
     workspace, name = opened(card)
-    rows = write(workspace, name, "queue" if table == "queue" else "scores", output, replace=replace)
+    rows = write(workspace, name, known[table], output, replace=replace)
     print_lines(f"{output}: {rows:,} rows")

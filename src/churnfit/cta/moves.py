@@ -107,4 +107,5 @@ def _standing_words(cta: Cta) -> str:
         return "one that is held out: left uncalled on purpose, to measure what calls do"
     if cta.closed_by:
         return f"one that {cta.closed_by} closed on {cta.closed_on} ({cta.outcome})"
-    return f"one that is {cta.status}" + (f", claimed by {cta.claimed_by}" if cta.claimed_by else "")
+    theirs = cta.status if cta.status == "claimed" else f"{cta.status}, claimed"
+    return f"one that is {theirs} by {cta.claimed_by}" if cta.claimed_by else f"one that is {cta.status}"

@@ -104,8 +104,7 @@ def decide(
         if current is not None:
             at_risk = bool(triggers) or (current.back_at is not None and account.health < current.back_at)
             today = _with_facts(current, _fresh(account, spec, triggers=triggers, as_of=as_of, version=version))
-            marked = replace(today, recovered_on=None if at_risk else today.recovered_on or as_of)
-            followed.append(_followed(marked, at_risk=at_risk, as_of=as_of))
+            followed.append(_followed(_marked(today, at_risk=at_risk, as_of=as_of), at_risk=at_risk, as_of=as_of))
         elif triggers:
             fresh = _fresh(account, spec, triggers=triggers, as_of=as_of, version=version)
             last = standing.last_closed.get(account.account_id)
@@ -149,6 +148,12 @@ def _began(state: AccountState, as_of: date) -> date:
     return state.band_since if state.band == "red" else as_of
 
 
+def _marked(cta: Cta, *, at_risk: bool, as_of: date) -> Cta:
+    """Return `cta` with the day since when its account is at risk no longer."""
+    recovered_on = None if at_risk else cta.recovered_on or as_of
+    return cta if recovered_on == cta.recovered_on else replace(cta, recovered_on=recovered_on)
+
+
 def _followed(cta: Cta, *, at_risk: bool, as_of: date) -> Cta:
     """Return an active CTA after a run: woken on its date, resolved where the risk is over and nobody works on it."""
     if cta.status == "snoozed":
@@ -187,7 +192,7 @@ def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, triggers: tuple[str, 
     playbook = spec.playbook_of(account.lead_measure) if account.lead_measure else None
     playbook = playbook or next(iter(spec.playbooks))
     share = spec.queue.holdout
-    left_alone = held_out(spec.name, account.account_id, share)
+    left_alone = share > 0 and held_out(spec.name, account.account_id, share)
     drop, before = spec.queue.drop_points, account.health_before
     return Cta(
         cta_id="",
@@ -203,12 +208,19 @@ def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, triggers: tuple[str, 
         churn_probability=account.churn_probability,
         expected_value=expected_value(account, spec),
         lead_measure=account.lead_measure,
-        reasons=account.reasons,
+        reasons=(*_drop_words(account, spec, triggers), *account.reasons),
         version=version,
         last_scored_on=as_of,
         back_at=before - drop / 2 if HEALTH_DROP in triggers and drop is not None and before is not None else None,
         holdout_share=share if left_alone else None,
     )
+
+
+def _drop_words(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what fell, in words: an account can fall and still cost no health anywhere."""
+    if HEALTH_DROP not in triggers:
+        return ()
+    return (f"Health fell from {account.health_before:.0f} to {account.health:.0f} in {spec.queue.drop_days} days",)
 
 
 def _with_facts(current: Cta, fresh: Cta) -> Cta:

@@ -172,6 +172,14 @@ class Store:
             rows = connection.execute(query.order_by(EVENTS.c.sequence)).mappings().all()
         return [Event(**{name: value for name, value in row.items() if name != "sequence"}) for row in rows]
 
+    def first_called(self, card: str) -> dict[str, str]:
+        """Return by CTA the moment at which a person first claimed it, or closed it as done, saved or churned."""
+        called = (EVENTS.c.by != RUN) & EVENTS.c.to_status.in_(("claimed", "resolved"))
+        query = sa.select(EVENTS.c.cta_id, sa.func.min(EVENTS.c.at)).where((EVENTS.c.card == card) & called)
+        with self._transaction() as connection:
+            found = connection.execute(query.group_by(EVENTS.c.cta_id)).all()
+        return {str(cta_id): str(at) for cta_id, at in found}
+
     @contextmanager
     def changing(self, card: str) -> Iterator[CardCtas]:
         """Yield the card's CTAs while nobody else can change them; what is written commits together or not at all."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from churnfit.cta.records import ACTIVE, Cta
 
 __all__ = ["CTAS", "EVENTS", "METADATA", "RUNS", "STATES", "cta_row", "ctas_where", "insert_rows", "update_ctas"]
+
+_NAMES = [part.name for part in fields(Cta)]
 
 METADATA = sa.MetaData()
 RUNS = sa.Table(
@@ -102,16 +104,15 @@ def update_ctas(connection: sa.Connection, ctas: list[Cta]) -> None:
     """Write every column of `ctas` to the rows that have their ids."""
     if not ctas:
         return
-    names = [part.name for part in fields(Cta) if part.name != "cta_id"]
     update = CTAS.update().where(CTAS.c.cta_id == sa.bindparam("this"))
     rows = [{("this" if name == "cta_id" else f"new_{name}"): v for name, v in cta_row(cta).items()} for cta in ctas]
-    connection.execute(update.values({name: sa.bindparam(f"new_{name}") for name in names}), rows)
+    connection.execute(update.values({name: sa.bindparam(f"new_{name}") for name in _NAMES if name != "cta_id"}), rows)
 
 
 def cta_row(cta: Cta) -> dict[str, Any]:
     """Return the CTA as its row."""
     texts = {name: json.dumps(getattr(cta, name), ensure_ascii=False) for name in ("triggers", "reasons")}
-    return {**asdict(cta), **texts}
+    return {name: getattr(cta, name) for name in _NAMES} | texts
 
 
 def _as_cta(row: sa.RowMapping) -> Cta:

@@ -1,4 +1,4 @@
-"""export: the queue, a run's scores or the labels as a file for people or other systems.
+"""export: the queue, a run's scores, interventions or the labels as a file for people or other systems.
 
 CSV cells that a spreadsheet would run as a formula are neutralised with a leading apostrophe.
 """
@@ -21,13 +21,14 @@ from churnfit.evaluation.prose import Section, as_markdown, number, percent
 from churnfit.files import by_ending, read_parquet, refuse_existing, write_parquet, write_text
 from churnfit.history.labels import ledger
 from churnfit.jobs.history import label_ledger
+from churnfit.jobs.outcomes import interventions
 from churnfit.jobs.queue import queue
 from churnfit.jobs.workspace import Workspace
 
 __all__ = ["export", "export_labels", "queue_frame", "spreadsheet_safe"]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
-Table = Literal["queue", "scores"]
+Table = Literal["queue", "scores", "interventions"]
 
 
 def spreadsheet_safe(text: str) -> str:
@@ -62,7 +63,9 @@ def queue_frame(
 
 
 def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace: bool = False) -> int:
-    """Write the queue, or the newest run's scores, to `path` by its ending (.csv, .jsonl, .parquet); return the rows.
+    """Write a table to `path` by its ending (.csv, .jsonl, .parquet); return the rows.
+
+    The queue, the newest run's scores, or what was done about CTAs as a source of interventions.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace
     """
     if not replace:
         refuse_existing(path)
-    frame = queue_frame(workspace, card) if table == "queue" else _scores(workspace, card)
+    frame = _FRAMES[table](workspace, card)
     by_ending(path, _writers())(frame, path)
     return len(frame)
 
@@ -137,6 +140,13 @@ def _scores(workspace: Workspace, card: str) -> pd.DataFrame:
             "CF702", where=f"card '{card}'", expected="a scoring run", came="none", fix="churnfit score makes one."
         )
     return read_parquet(workspace.folder / run.folder / "scores.parquet")
+
+
+_FRAMES: dict[Table, Callable[[Workspace, str], pd.DataFrame]] = {
+    "queue": queue_frame,
+    "scores": _scores,
+    "interventions": interventions,
+}
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
