@@ -12,6 +12,7 @@ from churnfit.cta.holdout import held_out
 from churnfit.cta.records import Cta
 from churnfit.cta.rules import (
     AccountState,
+    Alert,
     Decision,
     ScoredAccount,
     Standing,
@@ -327,3 +328,26 @@ def test_held_out_accounts_have_a_cta_that_nobody_sees() -> None:
     assert {cta.status for cta in recovered.last_closed.values()} == {"auto-resolved"}
     again = go_on(recovered, (2, red), holdout=0.1)
     assert {name for name, cta in again.active.items() if cta.status == "held out"} == held
+
+
+OVERSTAY = Alert(trigger="overstay", reason="Go-live: not yet on day 72", playbook="value_plan")
+SURVEYED = Alert(trigger="milestone_late", reason="Survey: 3 days late", playbook="support_call")
+
+
+def test_who_is_late_gets_a_cta_whatever_the_health() -> None:
+    """Green and late: the CTA is about the first alert, names both, and resolves once nobody waits any more."""
+    late = account("A", "green", reasons=(), alerts=(OVERSTAY, SURVEYED))
+    decision, standing = run((0, [late]))
+    [cta] = decision.opened
+    assert (cta.triggers, cta.playbook) == (("overstay", "milestone_late"), "value_plan")
+    assert cta.reasons == ("Go-live: not yet on day 72", "Survey: 3 days late")
+    caught_up = decide([account("A", "green")], standing, spec_of(), as_of=MONDAY + timedelta(days=7), version="v")
+    assert [cta.status for cta in caught_up.resolved] == ["auto-resolved"]
+
+
+def test_being_red_and_late_is_one_cta_about_the_health() -> None:
+    """The playbook is that of what costs most health; lateness is one more trigger, and one more reason."""
+    decision, _ = run((0, [account("A", "red", alerts=(OVERSTAY,))]))
+    [cta] = decision.opened
+    assert (cta.triggers, cta.playbook) == (("band_red", "overstay"), spec_of().playbook_of("logins"))
+    assert cta.reasons == ("Logins: 2", "Go-live: not yet on day 72")

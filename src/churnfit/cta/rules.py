@@ -1,8 +1,9 @@
 """When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
 
 A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is red
-(``band_red``) or because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it). Causes that
-come together, or one after the other, are one CTA that lists them all. Its key is made of card, account and the date
+(``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or because it is
+late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that). Causes that come
+together, or one after the other, are one CTA that lists them all. Its key is made of card, account and the date
 the episode began, so no re-run can open it twice.
 
 What nobody has touched, runs close: it resolves by itself when the account recovers or is no longer scored, and an
@@ -23,11 +24,20 @@ from churnfit.cta.holdout import held_out
 from churnfit.cta.records import Cta, Status
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["AccountState", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
+__all__ = ["AccountState", "Alert", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
 
 BAND_RED, HEALTH_DROP = "band_red", "health_drop"
 _ROOT_CAUSE = BAND_RED
 """What stands in every key, whatever triggered first: an account at risk has one CTA."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """What calls for action whatever the health: its trigger, why in words, and the playbook."""
+
+    trigger: str
+    reason: str
+    playbook: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +56,7 @@ class ScoredAccount:
     lead_measure: str
     reasons: tuple[str, ...] = ()
     health_before: float | None = None
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +152,8 @@ def _triggers(account: ScoredAccount, state: AccountState, spec: ScorecardSpec) 
     """Return why the account is at risk today; empty where it is not."""
     limit, before = spec.queue.drop_points, account.health_before
     dropped = limit is not None and before is not None and before - account.health >= limit
-    return (BAND_RED,) * (state.band == "red") + (HEALTH_DROP,) * dropped
+    alerts = dict.fromkeys(alert.trigger for alert in account.alerts)
+    return (BAND_RED,) * (state.band == "red") + (HEALTH_DROP,) * dropped + tuple(alerts)
 
 
 def _began(state: AccountState, as_of: date) -> date:
@@ -189,8 +201,7 @@ def _keyed(fresh: Cta, episode_began: date) -> Cta:
 
 def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, triggers: tuple[str, ...], as_of: date, version: str) -> Cta:
     """Return today's CTA of the account, without a key yet."""
-    playbook = spec.playbook_of(account.lead_measure) if account.lead_measure else None
-    playbook = playbook or next(iter(spec.playbooks))
+    playbook = _playbook(account, spec, triggers)
     share = spec.queue.holdout
     left_alone = share > 0 and held_out(spec.name, account.account_id, share)
     drop, before = spec.queue.drop_points, account.health_before
@@ -208,7 +219,11 @@ def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, triggers: tuple[str, 
         churn_probability=account.churn_probability,
         expected_value=expected_value(account, spec),
         lead_measure=account.lead_measure,
-        reasons=(*_drop_words(account, spec, triggers), *account.reasons),
+        reasons=(
+            *_drop_words(account, spec, triggers),
+            *account.reasons,
+            *(alert.reason for alert in account.alerts),
+        ),
         version=version,
         last_scored_on=as_of,
         back_at=before - drop / 2 if HEALTH_DROP in triggers and drop is not None and before is not None else None,
@@ -221,6 +236,14 @@ def _drop_words(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str
     if HEALTH_DROP not in triggers:
         return ()
     return (f"Health fell from {account.health_before:.0f} to {account.health:.0f} in {spec.queue.drop_days} days",)
+
+
+def _playbook(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str, ...]) -> str:
+    """Return the playbook of what costs most health where health is why, else of the first alert."""
+    led = spec.playbook_of(account.lead_measure) if account.lead_measure else None
+    if led is not None and (BAND_RED in triggers or HEALTH_DROP in triggers):
+        return led
+    return account.alerts[0].playbook if account.alerts else next(iter(spec.playbooks))
 
 
 def _with_facts(current: Cta, fresh: Cta) -> Cta:

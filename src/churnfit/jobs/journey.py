@@ -1,17 +1,23 @@
-"""journey: how long the steps of the stage take, and who is late on a day."""
+"""journey: how long the steps of the stage take, who is late on a day, and the alerts that makes."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
+from churnfit.cta.rules import Alert
 from churnfit.errors import UsageError
 from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.sources import open_sources
 from churnfit.jobs.history import now
 from churnfit.jobs.workspace import Workspace
 from churnfit.lifecycle.journey import JourneyReport, journey_report, step_days
+from churnfit.spec import ScorecardSpec
 
-__all__ = ["journey"]
+__all__ = ["alerts", "journey"]
+
+OVERSTAY, MILESTONE_LATE = "overstay", "milestone_late"
 
 
 def journey(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> JourneyReport:
@@ -37,3 +43,31 @@ def journey(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> JourneyR
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         days = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
     return journey_report(days, spec.journey, as_of=as_of.date())
+
+
+def alerts(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> Mapping[str, tuple[Alert, ...]]:
+    """Return what calls for action on `as_of` because an account is late; overstaying first, then the latest step.
+
+    Empty where the spec's journey has no playbook.
+    """
+    if spec.journey is None or not spec.journey.alerts:
+        return {}
+    with open_sources(spec, workspace.root) as con:
+        days = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
+    report = journey_report(days, spec.journey, as_of=as_of.date())
+    found: dict[str, list[Alert]] = {}
+    if spec.journey.playbook is not None:
+        for late in report.overstaying:
+            reason = (
+                f"{late.label}: not yet on day {late.stage_day}; by day {late.limit_day:.0f} {spec.journey.overstay:.0%} "
+                "of its peers are past it"
+            )
+            alert = Alert(trigger=OVERSTAY, reason=reason, playbook=spec.journey.playbook)
+            found.setdefault(late.account_id, []).append(alert)
+    for late in report.overdue:
+        playbook = spec.journey.steps[late.step].playbook
+        if playbook is not None:
+            reason = f"{late.label}: {late.days_late:.0f} days late, due by day {late.limit_day:.0f}"
+            alert = Alert(trigger=MILESTONE_LATE, reason=reason, playbook=playbook)
+            found.setdefault(late.account_id, []).append(alert)
+    return {account_id: tuple(some) for account_id, some in found.items()}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from churnfit.cta.rules import ScoredAccount, decide
+from churnfit.cta.rules import Alert, ScoredAccount, decide
 from churnfit.cta.store import RunRow
 from churnfit.errors import DataError, UsageError
 from churnfit.history.checks import check_sources, require_clean
@@ -19,6 +19,7 @@ from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.drops import health_before
 from churnfit.jobs.history import Say, now
+from churnfit.jobs.journey import alerts
 from churnfit.jobs.signing import moment
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
@@ -149,7 +150,8 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         folder=str(folder.relative_to(workspace.folder)),
     )
     before = health_before(workspace, spec, as_of=as_of, card_sha256=champion.sha256)
-    accounts = scored_accounts(champion, run, spec, before=before)
+    late = alerts(workspace, spec, as_of=as_of)
+    accounts = scored_accounts(champion, run, spec, before=before, late=late)
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
@@ -233,11 +235,17 @@ def _state(row: pd.Series, name: str) -> str | None:
 
 
 def scored_accounts(
-    card: Scorecard, run: ScoredRun, spec: ScorecardSpec, *, before: Mapping[str, float] | None = None
+    card: Scorecard,
+    run: ScoredRun,
+    spec: ScorecardSpec,
+    *,
+    before: Mapping[str, float] | None = None,
+    late: Mapping[str, tuple[Alert, ...]] | None = None,
 ) -> list[ScoredAccount]:
     """Return the scored accounts as CTAs see them: red and fallen ones with their reasons in words.
 
-    `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen.
+    `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen. `late` is what
+    `churnfit.jobs.journey.alerts` returns; without it nobody is late.
     """
     health_was = run.scores["account_id"].map(before or {}).astype("float64")
     fallen = health_was - run.scores["health"] >= (spec.queue.drop_points or float("inf"))
@@ -260,6 +268,7 @@ def scored_accounts(
             lead_measure=lead.get(row["account_id"], ""),
             reasons=tuple(words.get(row["account_id"], ())),
             health_before=None if pd.isna(row["health_was"]) else row["health_was"],
+            alerts=(late or {}).get(row["account_id"], ()),
         )
         for row in scored
     ]

@@ -91,6 +91,13 @@ class ScorecardSpec(Strict):
         for name, group in self.groups.items():
             if group.playbook is not None:
                 yield f"groups.{name}.playbook", group.playbook, playbooks
+        if self.journey is not None:
+            asked = {"": self.journey.playbook} | {
+                f".steps.{name}": s.playbook for name, s in self.journey.steps.items()
+            }
+            for where, playbook in asked.items():
+                if playbook is not None:
+                    yield f"journey{where}.playbook", playbook, playbooks
         for name in self.baseline:
             yield f"baseline.{name}", name, list(self.measures)
         if self.learning.heaviest_group is not None:
