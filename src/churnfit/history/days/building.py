@@ -25,8 +25,7 @@ Write = Callable[[str, Rows], None]
 
 _ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
 _LOW = 0xFFFFFFFF  # the lag in a number of day and lag
-_EVENT = {"account": np.int32, "kind": np.int32, "feature": np.int32, "user": np.int32, "when": np.int64}
-_VALUED = _EVENT | {"value": np.float64, "occurred": np.int64, "recorded": np.int64}
+_VALUED = {"value": np.float64, "occurred": np.int64, "recorded": np.int64}
 _KEY = (np.uint64, (2,))
 _COLUMN_OF: dict[Marked, str] = {"users": "user_id", "features": "feature"}
 
@@ -62,8 +61,10 @@ class Builder:
         self._looked_up, self._codes = np.zeros((0, 2), dtype=np.uint64), np.zeros(0, dtype=np.int32)
         self._first_known = np.zeros(0, dtype=np.int32)
         self.built_to = 0
-        self._events = Block(_EVENT | dict.fromkeys(self._owned, _KEY))
-        self._valued = Block(_VALUED)
+        event = {"when": np.int64, "kind": np.int32, "feature": np.int32, "user": np.int32}
+        event = {name: kind for name, kind in event.items() if name in ("when", "kind") or name in self._named}
+        self._events = Block(event | dict.fromkeys(self._owned, _KEY))
+        self._valued = Block(event | _VALUED)
         self._out = {name: _empty(COLUMNS[name]) for name in self._numbers}
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
@@ -82,7 +83,7 @@ class Builder:
         when = np.empty(len(rows), dtype=np.int64)
         newest = kernels.known_when(occurred, recorded, account, when, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
-        events: Rows = {"account": account, "kind": kind, "when": when}
+        events: Rows = {"kind": kind, "when": when}
         for field, (column, named) in self._named.items():
             codes = kernels.taken(named.find(texts[column].keys()), texts[column].index)
             events[field] = np.where(codes < 0, np.int32(named.count), codes)
@@ -92,11 +93,11 @@ class Builder:
                 raise too_large("their sums below it")
             valued = np.flatnonzero(_takes(self._matching["sums"])[kind] & ~np.isnan(values))
             moments = {"value": values, "occurred": occurred, "recorded": recorded}
-            self._valued.add({name: each[valued] for name, each in (events | moments).items()})
+            self._valued.add(account[valued], {name: each[valued] for name, each in (events | moments).items()})
         for marked in self._owned:
             wanted = _takes(self._matching[f"marks_{marked}"])[kind]
             events[marked] = owned_keys(texts[_COLUMN_OF[marked]], texts["account_id"], wanted)
-        self._events.add(events)
+        self._events.add(account, events)
         if self._events.full:
             self._empty_blocks()
 
@@ -136,15 +137,21 @@ class Builder:
         if not self._events.events:
             return
         if self._numbers["sums"]:
-            self._sums(_columns(self._valued.emptied(self._accounts.count), *_VALUED))
+            valued = self._valued.emptied(self._accounts.count)
+            self._sums((valued["account"], *self._matched(valued), *(valued[name] for name in _VALUED)))
         events = self._events.emptied(self._accounts.count)
+        account, matched = events["account"], self._matched(events)
         if self._numbers["cells"]:
-            self._cells(_columns(events, *_EVENT))
+            self._cells((account, *matched))
         for marked in MARKED:
             if self._numbers[f"marks_{marked}"]:
-                account = events["account"]
                 item = self._owned[marked].add(events[marked], account) if marked in self._owned else account
-                self._marks(_columns(events, "kind", "feature", "user", "when"), f"marks_{marked}", item)
+                self._marks(matched, f"marks_{marked}", item)
+
+    def _matched(self, events: Rows) -> tuple[NDArray[Any], ...]:
+        """Return what events are matched by, and when they were; features and users that nothing names are all 0."""
+        unnamed = np.lib.stride_tricks.as_strided(np.zeros(1, dtype=np.int32), (len(events["kind"]),), (0,))
+        return events["kind"], events.get("feature", unnamed), events.get("user", unnamed), events["when"]
 
     def _cells(self, events: tuple[NDArray[Any], ...]) -> None:
         out, matching = self._out["cells"], _arrays(self._matching["cells"])
@@ -212,10 +219,6 @@ def _arrays(matching: Matching) -> tuple[NDArray[Any], ...]:
 def _takes(matching: Matching) -> NDArray[np.bool_]:
     """Return, by kind, whether any selection has it."""
     return np.diff(matching.start) > 0
-
-
-def _columns(events: NDArray[Any], *names: str) -> tuple[NDArray[Any], ...]:
-    return tuple(events[name] for name in names)
 
 
 def _there(column: pa.Array) -> NDArray[np.bool_] | np.bool_:

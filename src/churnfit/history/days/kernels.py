@@ -46,7 +46,7 @@ def known_when(occurred, recorded, account, when, first_known):  # type: ignore[
 
 @njit(cache=True)
 def by_account(account, n_accounts, order):  # type: ignore[no-untyped-def]
-    """Fill `order` with the events' numbers by account, those of one account as they came."""
+    """Fill `order` with the events' numbers by account, those of one account as they came; return where each ends."""
     start = np.zeros(n_accounts + 1, dtype=np.int64)
     for event in range(len(account)):
         start[account[event] + 1] += 1
@@ -55,6 +55,7 @@ def by_account(account, n_accounts, order):  # type: ignore[no-untyped-def]
     for event in range(len(account)):
         order[start[account[event]]] = event
         start[account[event]] += 1
+    return start[:n_accounts]
 
 
 @njit(cache=True)

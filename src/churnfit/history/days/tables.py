@@ -136,7 +136,7 @@ class PartWriter:
         return self._folder / f".{table}.{os.getpid()}.tmp"
 
 
-_ROW_GROUP = 1 << 19
+_ROW_GROUP = 1 << 17  # rows that are worth one
 _COMPRESSED = ("bits", "occurred_at", "value")  # of the others little is left to compress
 
 

@@ -76,8 +76,8 @@ def _known(grid: pd.DataFrame, tables: Joined) -> tuple[NDArray[np.int32], NDArr
     first_known = np.full(names.count + 1, LATEST, dtype=np.int32)
     for rows in tables.rows("known"):
         np.minimum.at(first_known, rows["account"], rows["first_known"])
-    different, which = np.unique(grid["account_id"].to_numpy(dtype=object), return_inverse=True)
-    account = names.find(keys_of(list(different)))[which]
+    which, different = pd.factorize(grid["account_id"])
+    account = names.find(keys_of(different.to_numpy(dtype=object).tolist()))[which]
     return account, (account >= 0) & (first_known[account] < grid["as_of_day"].to_numpy())
 
 
@@ -140,8 +140,9 @@ def _from_cells(
     listed = _listed(plan, chosen)
     for rows in tables.rows("cells", days=grid.days()):
         gathering.cells(tuple(rows.values()), _arrays(grid), (*listed, what, window), out)
+    nowhere = np.zeros(grid.rows, dtype=np.bool_)
     return {
-        name: pd.array(row, dtype="Int64") if not which else pd.Series(row).mask(abs(row) == _ALWAYS).array
+        name: np.where(np.abs(row) == _ALWAYS, np.nan, row) if which else pd.arrays.IntegerArray(row, nowhere)
         for name, row, which in zip(chosen, out, what, strict=True)
     }
 
@@ -162,8 +163,7 @@ def _from_sums(
         if SUMS[what[number]] == "values":
             taken[name] = whole[number, :, 0]
         elif SUMS[what[number]] == "total":
-            taken[name] = pd.array(whole[number, :, 1], dtype="Int64")
-            taken[name][nothing] = pd.NA
+            taken[name] = pd.arrays.IntegerArray(whole[number, :, 1], nothing)
         else:
             taken[name] = value[number]
     return taken
