@@ -140,11 +140,8 @@ def _from_cells(
     listed = _listed(plan, chosen)
     for rows in tables.rows("cells", days=grid.days()):
         gathering.cells(tuple(rows.values()), _arrays(grid), (*listed, what, window), out)
-    nowhere = np.zeros(grid.rows, dtype=np.bool_)
-    return {
-        name: np.where(np.abs(row) == _ALWAYS, np.nan, row) if which else pd.arrays.IntegerArray(row, nowhere)
-        for name, row, which in zip(chosen, out, what, strict=True)
-    }
+    missing = (np.abs(out) == _ALWAYS) & (what != CELLS.index("events"))[:, None]
+    return dict(zip(chosen, map(pd.arrays.IntegerArray, out, missing), strict=True))
 
 
 def _from_sums(
