@@ -15,9 +15,10 @@ from tests.history.tiny_world import accounts_of, at, events_of, spec_of, write
 
 from churnfit.errors import BusyError, DataError, IntegrityError
 from churnfit.history.cohort import landmark_grid
-from churnfit.history.days import engine, tables
+from churnfit.history.days import engine, joining, tables
 from churnfit.history.days.engine import DayTables
-from churnfit.history.days.names import Names, hashes_of
+from churnfit.history.days.names import Names, OwnedNames
+from churnfit.history.days.texts import Texts, keys_of, owned_keys
 from churnfit.history.readings import Reading, Selection, Window
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
@@ -139,25 +140,40 @@ def test_a_log_that_grew_is_read_from_where_it_grew(tmp_path: Path, monkeypatch:
 
 
 def test_many_increments_are_put_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nights leave small files; once there are very many, each table is one file again, of the same rows."""
-    expected, found = [], []
-    for night in range(3):
-        world(tmp_path, login(night, user_id=f"u{night % 2}"), name=f"events_{night}")
-        brought(tmp_path, GLOB)
-        expected.append(taken(tmp_path, 5, spec=GLOB))
-    monkeypatch.setattr(tables, "_MOST_PARTS", 0)
+    """Nights leave small files; once three outweigh what is before them they are one, and say what one build says.
+
+    Every night has one event, so that nights weigh the same: the third and the sixth bring all together, the ninth only
+    the last three, as the first six weigh more. Two accounts' users come again: builds know them by different numbers.
+    """
+    monkeypatch.setattr(joining, "_MANY_BUILDS", 3)
+    builds = []
+    for night in range(9):
+        account = "BA"[night % 2] if night else "A"
+        world(tmp_path, login(night, account_id=account, user_id=f"u{night % 3}"), name=f"events_{night}")
+        assert brought(tmp_path, GLOB) == ("grown" if night else "built")
+        builds.append(len(list((tmp_path / "days").glob("cells-*.parquet"))))
+    grown = [taken(tmp_path, day, spec=GLOB) for day in range(1, 12)]
     for file in (tmp_path / "days").iterdir():
         file.unlink()
-    for night in range(3):
-        (tmp_path / f"events_{night}.parquet").rename(tmp_path / f"kept_{night}")
-    for night in range(3):
-        (tmp_path / f"kept_{night}").rename(tmp_path / f"events_{night}.parquet")
-        assert brought(tmp_path, GLOB) == ("grown" if night else "built")
-        found.append(taken(tmp_path, 5, spec=GLOB))
-        cells = list((tmp_path / "days").glob("cells-*.parquet"))
-        assert len(cells) == 1
-    for one, other in zip(expected, found, strict=True):
-        pd.testing.assert_series_equal(one, other, check_exact=True)
+    assert brought(tmp_path, GLOB) == "built"
+    for day, then in enumerate(grown, start=1):
+        pd.testing.assert_series_equal(then, taken(tmp_path, day, spec=GLOB), check_exact=True)
+    assert builds == [1, 2, 1, 2, 3, 1, 2, 3, 2]
+
+
+def test_a_file_that_became_plain_parquet_is_no_new_file(tmp_path: Path) -> None:
+    """Naive times were read whole, through DuckDB; the same rows with a zone are the same rows, not twice as many."""
+    source = {"path": "events.parquet", "timezone": "UTC"}
+    spec = spec_of(
+        {"m": {"aggregate": "count", "kinds": ["login"]}},
+        sources={"accounts": {"path": "accounts.parquet"}, "events": [source]},
+    )
+    log = events_of(login(0), login(1))
+    naive = log.assign(**{name: log[name].dt.tz_localize(None) for name in ("occurred_at", "recorded_at")})
+    write(tmp_path, accounts=accounts_of({"account_id": "A"}), events=naive)
+    assert (brought(tmp_path, spec), taken(tmp_path, 5, spec=spec)["events"]) == ("built", 2)
+    write(tmp_path, events=log)
+    assert (brought(tmp_path, spec), taken(tmp_path, 5, spec=spec)["events"]) == ("rebuilt", 2)
 
 
 @pytest.mark.parametrize("change", ["edit", "remove", "declare", "ask"])
@@ -307,13 +323,30 @@ def test_a_snapshot_is_the_same_from_both_engines_and_stays_the_same(tmp_path: P
 
 
 def test_names_are_numbered_in_the_order_they_come() -> None:
-    """Equal names of one account are one, of two accounts two; stored and restored they keep their numbers."""
+    """Equal names are one, no name is none; what is looked up only is not added."""
+    names, keys = Names(), keys_of(["a", "b", "a name longer than sixteen bytes", "a"])
+    keys[1] = 0
+    assert names.add(keys).tolist() == [0, -1, 1, 0]
+    assert names.find(keys_of(["b", "a"])).tolist() == [-1, 0]
+    assert (names.keys() == keys_of(["a", "a name longer than sixteen bytes"])).all()
+
+
+def test_a_user_is_one_of_its_account() -> None:
+    """One name of two accounts is two users; 5,000 accounts with one user each, and one with 5,000, are kept apart."""
     import numpy as np
 
-    names, hashes = Names(), hashes_of(["a", "b", "a name longer than sixteen bytes", "a"])
-    index = np.array([0, 1, 2, 3, -1, 0], dtype=np.int32)
-    account = np.array([0, 0, 0, 0, 0, 1], dtype=np.int32)
-    assert names.add(hashes, index, account).tolist() == [0, 1, 2, 0, -1, 3]
-    others = Names()
-    others.restore(*names.stored())
-    assert others.add(hashes, index, account).tolist() == [0, 1, 2, 0, -1, 3]
+    names, ids = keys_of(["u1"]), keys_of(["A", "B"])
+    texts = {"A": Texts(hashes=ids[:1], index=np.zeros(1, dtype=np.int32))}
+    texts["B"] = Texts(hashes=ids[1:], index=np.zeros(1, dtype=np.int32))
+    user = Texts(hashes=names, index=np.zeros(1, dtype=np.int32))
+    of_a, of_b = (owned_keys(user, texts[owner], np.array([True])) for owner in ("A", "B"))
+    users = OwnedNames()
+    both = np.concatenate([of_a, of_b, of_a])
+    assert users.add(both, np.array([0, 1, 7000], dtype=np.int32)).tolist() == [0, 1, 2]
+    assert users.add(of_a, np.array([0], dtype=np.int32)).tolist() == [0]
+    assert users.owners().tolist() == [0, 1, 7000]
+    assert (users.keys() == both).all()
+    many = keys_of([f"user {number}" for number in range(5000)])
+    each, one = np.arange(5000, dtype=np.int32), np.full(5000, 9, dtype=np.int32)
+    found = [OwnedNames().add(many, account) for account in (each, one)]
+    assert [its.tolist() for its in found] == [list(range(5000))] * 2

@@ -53,31 +53,29 @@ class Rule:
 
 
 def broken_rules(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> list[Finding]:
-    """Return a finding for each rule that some row breaks; one scan per relation serves all of its rules."""
+    """Return a finding for each rule that some row breaks; one scan per relation, and one more per broken rule."""
     findings = []
     for relation in dict.fromkeys(rule.relation for rule in rules):
         asked = [rule for rule in rules if rule.relation == relation]
-        # min(x, 5) is the five smallest examples: the same ones however the rows are stored
-        columns = ", ".join(
-            f"count(*) FILTER (WHERE {rule.broken}), min({rule.example}, 5) FILTER (WHERE {rule.broken})"
-            for rule in asked
-        )
-        answers = con.execute(f"SELECT {columns} FROM {relation}").fetchall()[0]
-        for position, rule in enumerate(asked):
-            total, examples = answers[2 * position], answers[2 * position + 1]
-            if total:
-                came = f"{rule.came}: {count_and_examples(examples or [], total)}"
-                findings.append(
-                    Finding(
-                        code=rule.code,
-                        severity=rule.severity,
-                        where=rule.where,
-                        expected=rule.expected,
-                        came=came,
-                        fix=rule.fix,
-                    )
-                )
+        counts = ", ".join(f"count(*) FILTER (WHERE {rule.broken})" for rule in asked)
+        totals = con.execute(f"SELECT {counts} FROM {relation}").fetchall()[0]
+        findings += [_finding(con, rule, total) for rule, total in zip(asked, totals, strict=True) if total]
     return findings
+
+
+def _finding(con: duckdb.DuckDBPyConnection, rule: Rule, total: int) -> Finding:
+    # asked apart: beside FILTER, DuckDB would write out every row's example. min(x, 5) is the five smallest: the same
+    # ones however the rows are stored
+    query = f"SELECT min({rule.example}, 5) FROM {rule.relation} WHERE {rule.broken}"
+    examples = con.execute(query).fetchall()[0][0]
+    return Finding(
+        code=rule.code,
+        severity=rule.severity,
+        where=rule.where,
+        expected=rule.expected,
+        came=f"{rule.came}: {count_and_examples(examples or [], total)}",
+        fix=rule.fix,
+    )
 
 
 def row_rules(*, wide: bool, extra_numbers: list[str], observed_to: pd.Timestamp) -> list[Rule]:

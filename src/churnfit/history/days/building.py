@@ -10,109 +10,112 @@ from numpy.typing import NDArray
 
 from churnfit.errors import DataError
 from churnfit.history.days import kernels
-from churnfit.history.days.names import Names, texts_of
+from churnfit.history.days.blocks import BATCH_EVENTS, Block
+from churnfit.history.days.names import Names, OwnedNames, longer
 from churnfit.history.days.plan import CELLS, COLUMNS, LATEST, MARKED, SUMS, Marked, Matching, Plan, Rows
+from churnfit.history.days.texts import TextColumn, Texts, owned_keys
 from churnfit.history.readings import LARGEST_VALUE
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Builder", "item_names", "too_large"]
+__all__ = ["Builder", "too_large"]
 
 Write = Callable[[str, Rows], None]
 
-BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 100 bytes of memory each
-_BATCH_EVENTS = 1 << 17
 _ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
 _LOW = 0xFFFFFFFF  # the lag in a number of day and lag
-_BLOCK = {
-    "account": np.int32,
-    "kind": np.int32,
-    "feature": np.int32,
-    "user": np.int32,
-    "feature_item": np.int32,
-    "user_item": np.int32,
-    "occurred": np.int64,
-    "recorded": np.int64,
-    "value": np.float64,
-}
-
-
-def item_names() -> dict[str, Names]:
-    """Return names for accounts, and for the users and features of accounts."""
-    return {"accounts": Names(), "users": Names(), "features": Names()}
+_VALUED = {"value": np.float64, "occurred": np.int64, "recorded": np.int64}
+_KEY = (np.uint64, (2,))
+_COLUMN_OF: dict[Marked, str] = {"users": "user_id", "features": "feature"}
 
 
 class Builder:
     """Takes batches of events and writes rows; after `finish` all rows are written.
 
+    Accounts, users and features are numbered anew in every build; `churnfit.history.days.joining` puts builds together.
+
     Parameters
     ----------
     plan : Plan
         What is kept.
-    names : dict of str to Names
-        Of earlier builds, or new ones; they grow.
     write : callable
         Gets the name of a table and some of its rows.
     """
 
-    def __init__(self, plan: Plan, names: dict[str, Names], write: Write) -> None:
-        self._plan, self._names, self._write = plan, names, write
-        self._before = {each: known.count for each, known in names.items()}
-        self._kinds, self._features, self._users = Names.of(plan.kinds), Names.of(plan.features), Names.of(plan.users)
-        self._block = {name: np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=kind) for name, kind in _BLOCK.items()}
-        self._events = 0
-        self.built_to = 0
-        self._when = np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=np.int64)
-        self._order = np.zeros(BLOCK_EVENTS + _BATCH_EVENTS, dtype=np.int32)
-        self._owner = {name: np.zeros(0, dtype=np.int32) for name in ("users", "features")}
-        self._first_known = np.zeros(0, dtype=np.int32)
-        self._out = {name: _empty(COLUMNS[name]) for name in ("cells", "sums", *(f"marks_{each}" for each in MARKED))}
+    def __init__(self, plan: Plan, write: Write) -> None:
+        self._plan, self._write = plan, write
+        self._kinds, self._kinds_column = Names.of(plan.kinds), TextColumn()
+        named = {"feature": ("feature", plan.features), "user": ("user_id", plan.users)}
+        self._named = {field: (column, Names.of(texts)) for field, (column, texts) in named.items() if texts}
         self._numbers: dict[str, list[int]] = {
             "cells": plan.selections_of(*CELLS),
             "sums": plan.selections_of(*SUMS),
             **{f"marks_{each}": plan.selections_of(each) for each in MARKED},
         }
-        used = {"account", "kind", "when"}
-        used |= {"value", "occurred", "recorded"} if self._numbers["sums"] else set()
-        used |= {name for name, named in (("feature", plan.features), ("user", plan.users)) if named}
-        used |= {f"{each[:-1]}_item" for each in MARKED[:2] if self._numbers[f"marks_{each}"]}
-        self._sorted = {name: np.zeros(len(self._when), dtype=_BLOCK.get(name, np.int64)) for name in sorted(used)}
         self._matching = {table: plan.matching(numbers) for table, numbers in self._numbers.items()}
+        self._accounts = Names()
+        self._owned = {marked: OwnedNames() for marked in _COLUMN_OF if self._numbers[f"marks_{marked}"]}
+        read = ["account_id", *(column for column, _ in self._named.values()), *map(_COLUMN_OF.get, self._owned)]
+        self._texts = {str(column): TextColumn() for column in read}
+        self._looked_up, self._codes = np.zeros((0, 2), dtype=np.uint64), np.zeros(0, dtype=np.int32)
+        self._first_known = np.zeros(0, dtype=np.int32)
+        self.built_to = 0
+        event = {"when": np.int64, "kind": np.int32, "feature": np.int32, "user": np.int32}
+        event = {name: kind for name, kind in event.items() if name in ("when", "kind") or name in self._named}
+        self._events = Block(event | dict.fromkeys(self._owned, _KEY))
+        self._valued = Block(event | _VALUED)
+        self._out = {name: _empty(COLUMNS[name]) for name in self._numbers}
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
     def take(self, batch: pa.RecordBatch) -> None:
         """Take events of any kinds, with the plan's columns."""
-        for begin in range(0, len(batch), _BATCH_EVENTS):
-            self._take(batch.slice(begin, _BATCH_EVENTS))
+        for begin in range(0, len(batch), BATCH_EVENTS):
+            self._take(batch.slice(begin, BATCH_EVENTS))
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        columns = {name: batch.column(number) for number, name in enumerate(batch.schema.names)}
-        kinds = texts_of(columns["kind"])
-        kind = kinds.taken(self._kinds.find(kinds.hashes))
-        occurred, there = _moments(columns["occurred_at"])
-        recorded, _ = _moments(columns["recorded_at"])
-        wanted = (kind >= 0) & there
-        accounts = texts_of(columns["account_id"], wanted)
-        account = self._numbered_accounts(accounts.hashes, accounts.index)
-        wanted &= account >= 0
-        filled: dict[str, NDArray[Any]] = {"account": account, "kind": kind, "occurred": occurred, "recorded": recorded}
-        if "value" in columns:
-            filled["value"] = _values(columns["value"], wanted)
-        for field, column, known in (("feature", "feature", self._features), ("user", "user_id", self._users)):
-            if column in columns:
-                filled |= self._items(columns[column], field, known, account=account, kind=kind, wanted=wanted)
-        chosen = np.flatnonzero(wanted)
-        end = self._events + len(chosen)
-        for name, values in filled.items():
-            np.take(values, chosen, out=self._block[name][self._events : end], mode="clip")  # other modes copy twice
-        self._events = end
-        if self._events >= BLOCK_EVENTS:
-            self._empty_block()
+        kind = self._kind(batch)
+        rows = np.flatnonzero((kind >= 0) & _there(batch["account_id"]) & _there(batch["occurred_at"]))
+        kind = kind[rows]
+        texts = {name: column.texts(batch[name], rows) for name, column in self._texts.items()}
+        account = self._account(texts["account_id"])
+        occurred, recorded = (_moments(batch[name])[rows] for name in ("occurred_at", "recorded_at"))
+        when = np.empty(len(rows), dtype=np.int64)
+        newest = kernels.known_when(occurred, recorded, account, when, self._first_known)
+        self.built_to = max(self.built_to, int(newest) + 1)
+        events: Rows = {"kind": kind, "when": when}
+        for field, (column, named) in self._named.items():
+            codes = kernels.taken(named.find(texts[column].keys()), texts[column].index)
+            events[field] = np.where(codes < 0, np.int32(named.count), codes)
+        if self._numbers["sums"]:
+            values = _values(batch["value"])[rows]
+            if np.any(np.abs(values) >= LARGEST_VALUE):
+                raise too_large("their sums below it")
+            valued = np.flatnonzero(_takes(self._matching["sums"])[kind] & ~np.isnan(values))
+            moments = {"value": values, "occurred": occurred, "recorded": recorded}
+            self._valued.add(account[valued], {name: each[valued] for name, each in (events | moments).items()})
+        for marked in self._owned:
+            wanted = _takes(self._matching[f"marks_{marked}"])[kind]
+            events[marked] = owned_keys(texts[_COLUMN_OF[marked]], texts["account_id"], wanted)
+        self._events.add(account, events)
+        if self._events.full:
+            self._empty_blocks()
+
+    def _kind(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
+        texts = self._kinds_column.texts(batch["kind"], np.arange(len(batch)))
+        found: NDArray[np.int32] = kernels.taken(self._kinds.find(texts.keys()), texts.index)
+        return found
+
+    def _account(self, texts: Texts) -> NDArray[np.int32]:
+        if texts.hashes is not self._looked_up:
+            self._looked_up, self._codes = texts.hashes, self._accounts.add(texts.keys())
+            self._first_known = longer(self._first_known, self._accounts.count, LATEST)
+        found: NDArray[np.int32] = kernels.taken(self._codes, texts.index)
+        return found
 
     def finish(self) -> None:
-        """Write what is still open, and the names and first days that are new."""
-        self._empty_block()
+        """Write what is still open, and the names and first days."""
+        self._empty_blocks()
         rows: Rows
         for table, open_ in self._open_marks.items():
             item, selection = np.nonzero(open_[:, :, 1])
@@ -123,87 +126,32 @@ class Builder:
                 self._send(table, {name: values[begin : begin + _ROWS_AT_ONCE] for name, values in rows.items()})
         account = np.flatnonzero(self._first_known < LATEST)
         self._write("known", {"account": account, "first_known": self._first_known[account]})
-        for table, names in self._names.items():
-            first, second = (half[self._before[table] :] for half in names.stored())
-            rows = {"first": first, "second": second}
-            if table in self._owner:
-                rows["account"] = self._owner[table][self._before[table] : names.count]
-            self._write(table, rows)
+        first, second = self._accounts.keys().T
+        self._write("accounts", {"first": first, "second": second})
+        for marked, names in self._owned.items():
+            first, second = names.keys().T
+            self._write(marked, {"first": first, "second": second, "account": names.owners()})
 
-    def _numbered_accounts(self, hashes: NDArray[np.uint64], index: NDArray[np.int32]) -> NDArray[np.int32]:
-        names = self._names["accounts"]
-        if len(hashes) == len(index):
-            found = names.add(hashes, index)
-        else:  # a dictionary: look up each account that occurs, once
-            used = np.bincount(index[index >= 0], minlength=len(hashes)) > 0
-            codes = names.add(hashes, np.where(used, np.arange(len(hashes)), -1).astype(np.int32))
-            found = kernels.taken(codes, index)
-        self._first_known = _longer(self._first_known, names.count, LATEST)
-        return found
-
-    def _items(
-        self,
-        column: pa.Array,
-        field: str,
-        known: Names,
-        *,
-        account: NDArray[np.int32],
-        kind: NDArray[np.int32],
-        wanted: NDArray[np.bool_],
-    ) -> dict[str, NDArray[np.int32]]:
-        """Return the number of each event's user or feature, among those that selections name and among all."""
-        marked: Marked = "users" if field == "user" else "features"
-        matching = self._matching[f"marks_{marked}"]
-        takes = np.diff(matching.start) > 0
-        named = known.count > 0
-        texts = texts_of(column, wanted if named else wanted & takes[kind])
-        found = {}
-        if named:
-            codes = texts.taken(known.find(texts.hashes))
-            found[field] = np.where(codes < 0, np.int32(known.count), codes)
-        if takes.any():
-            names = self._names[marked]
-            before = names.count
-            item = names.add(texts.hashes, np.where(takes[kind], texts.index, np.int32(-1)), account)
-            self._owner[marked] = _longer(self._owner[marked], names.count, np.int32(-1))
-            new = item >= before
-            self._owner[marked][item[new]] = account[new]
-            found[f"{field}_item"] = item
-        return found
-
-    def _empty_block(self) -> None:
-        """Write the rows of the block's events, which are read by account: what belongs together lies together."""
-        n, self._events = self._events, 0
-        if not n:
+    def _empty_blocks(self) -> None:
+        """Write the rows of the events that wait, by account: what belongs together lies together."""
+        if not self._events.events:
             return
-        block = {name: values[:n] for name, values in self._block.items()}
-        account, when, order = block["account"], self._when[:n], self._order[:n]
-        newest = kernels.known_when(block["occurred"], block["recorded"], account, when, self._first_known)
-        self.built_to = max(self.built_to, int(newest) + 1)
-        kernels.by_account(account, self._names["accounts"].count, order)
         if self._numbers["sums"]:
-            valued = order[~np.isnan(block["value"])[order]]
-            names = ("account", "kind", "feature", "user", "when", "value", "occurred", "recorded")
-            self._sums(self._by_account(block | {"when": when}, valued, names))
-        by_account = self._by_account(block | {"when": when}, order, ("account", "kind", "feature", "user", "when"))
+            valued = self._valued.emptied(self._accounts.count)
+            self._sums((valued["account"], *self._matched(valued), *(valued[name] for name in _VALUED)))
+        events = self._events.emptied(self._accounts.count)
+        account, matched = events["account"], self._matched(events)
         if self._numbers["cells"]:
-            self._cells(by_account)
-        for marked, item in (("users", "user_item"), ("features", "feature_item"), ("days", "account")):
+            self._cells((account, *matched))
+        for marked in MARKED:
             if self._numbers[f"marks_{marked}"]:
-                events = self._by_account(block, order, (item,))
-                self._marks(by_account[1:], f"marks_{marked}", *events)
+                item = self._owned[marked].add(events[marked], account) if marked in self._owned else account
+                self._marks(matched, f"marks_{marked}", item)
 
-    def _by_account(self, block: Rows, order: NDArray[np.int32], names: tuple[str, ...]) -> tuple[NDArray[Any], ...]:
-        """Return these columns of the block's events in this order, until it is called again.
-
-        Columns that no selection asks for are all 0.
-        """
-        return tuple(
-            np.take(block[name], order, out=self._sorted[name][: len(order)], mode="clip")
-            if name in self._sorted
-            else self._block[name][: len(order)]
-            for name in names
-        )
+    def _matched(self, events: Rows) -> tuple[NDArray[Any], ...]:
+        """Return what events are matched by, and when they were; features and users that nothing names are all 0."""
+        unnamed = np.lib.stride_tricks.as_strided(np.zeros(1, dtype=np.int32), (len(events["kind"]),), (0,))
+        return events["kind"], events.get("feature", unnamed), events.get("user", unnamed), events["when"]
 
     def _cells(self, events: tuple[NDArray[Any], ...]) -> None:
         out, matching = self._out["cells"], _arrays(self._matching["cells"])
@@ -235,9 +183,8 @@ class Builder:
 
     def _marks(self, events: tuple[NDArray[Any], ...], table: str, item: NDArray[np.int32]) -> None:
         out, matching = self._out[table], _arrays(self._matching[table])
-        items = self._names["accounts" if table == "marks_days" else table.removeprefix("marks_")].count
         open_ = self._open_marks.get(table, np.zeros((0, len(self._numbers[table]), 2), np.int64))
-        open_ = self._open_marks[table] = _longer(open_, max(items, 1), 0)
+        open_ = self._open_marks[table] = longer(open_, int(item.max(initial=0)) + 1)
         begin, end = 0, len(item)
         while begin < end:
             begin, rows = kernels.marks(begin, events, item, matching, open_, tuple(out.values()))
@@ -269,33 +216,27 @@ def _arrays(matching: Matching) -> tuple[NDArray[Any], ...]:
     return matching.start, matching.listed, matching.feature, matching.user
 
 
-def _longer(values: NDArray[Any], length: int, fill: Any) -> NDArray[Any]:
-    """Return `values` with room for at least `length` entries, twice as many as before."""
-    if length <= len(values):
-        return values
-    longer = np.zeros((max(length, 2 * len(values)), *values.shape[1:]), dtype=values.dtype)
-    longer[: len(values)] = values
-    if fill:
-        longer[len(values) :] = fill
-    return longer
+def _takes(matching: Matching) -> NDArray[np.bool_]:
+    """Return, by kind, whether any selection has it."""
+    return np.diff(matching.start) > 0
 
 
-def _moments(column: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return microseconds since 1970-01-01, UTC, and where there are any."""
+def _there(column: pa.Array) -> NDArray[np.bool_] | np.bool_:
+    return column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else np.True_
+
+
+def _moments(column: pa.Array) -> NDArray[np.int64]:
+    """Return microseconds since 1970-01-01, UTC; 0 where there is none."""
     import pyarrow as pa
 
-    there = np.ones(len(column), dtype=np.bool_)
-    if column.null_count:
-        there = column.is_valid().to_numpy(zero_copy_only=False)
     whole = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
-    return whole.fill_null(0).to_numpy(zero_copy_only=False), there
+    moments: NDArray[np.int64] = (whole.fill_null(0) if whole.null_count else whole).to_numpy(zero_copy_only=False)
+    return moments
 
 
-def _values(column: pa.Array, wanted: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _values(column: pa.Array) -> NDArray[np.float64]:
     """Return the values, NaN where there is none."""
     import pyarrow as pa
 
     values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    if np.any(wanted & (np.abs(values) >= LARGEST_VALUE)):
-        raise too_large("their sums below it")
     return values

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from churnfit.errors import BusyError
-from churnfit.history.days.building import Builder, item_names
+from churnfit.history.days.building import Builder
+from churnfit.history.days.joining import Joined, put_together
 from churnfit.history.days.log import Log, log_of
 from churnfit.history.days.plan import Plan
-from churnfit.history.days.tables import Manifest, PartWriter, read_manifest, read_rows, together, write_manifest
+from churnfit.history.days.tables import Manifest, PartWriter, read_manifest, write_manifest
 from churnfit.history.days.taking import readings_over_days
 from churnfit.history.events_sql import readings_taken
 from churnfit.history.readings import Reading
@@ -65,9 +66,7 @@ class DayTables:
         rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
         with self._alone():
             _, manifest = self.bring_up_to_date(con, readings)
-            taken = readings_over_days(
-                readings, rows, lambda table, days: read_rows(self.folder, manifest, table, days=days)
-            )
+            taken = readings_over_days(readings, rows, Joined(self.folder, manifest))
         con.register(_TAKEN, taken)
         return readings_taken(_TAKEN, readings)
 
@@ -110,7 +109,8 @@ class DayTables:
         DataError
             CF203 when a value is too large to be added up.
         """
-        plan, log, before = Plan(readings), log_of(self.spec, self.root), read_manifest(self.folder)
+        plan, before = Plan(readings), read_manifest(self.folder)
+        log = log_of(self.spec, self.root, before=before.files if before else {})
         new: dict[str, list[int]] | None = None
         came: Brought = "built" if before is None else "rebuilt"
         if before is not None and (before.plan, before.sources) == (plan.sha256(), log.declared):
@@ -122,7 +122,7 @@ class DayTables:
         self.say(_SAID[came])
         manifest = self._built(con, plan, log, before if came == "grown" else None, new)
         write_manifest(self.folder, manifest)
-        fewer = together(self.folder, manifest)
+        fewer = put_together(self.folder, manifest)
         if fewer is not manifest:
             write_manifest(self.folder, fewer)
         return came, fewer
@@ -136,14 +136,9 @@ class DayTables:
         groups: dict[str, list[int]] | None,
     ) -> Manifest:
         """Return the manifest of `before` and what is new, after writing that."""
-        names = item_names()
-        if before is not None:
-            for table, known in names.items():
-                for rows in read_rows(self.folder, before, table):
-                    known.restore(rows["first"], rows["second"])
-        writer = PartWriter(self.folder)
+        writer = PartWriter(self.folder, build=max(before.builds, default=0) + 1 if before else 0)
         try:
-            builder = Builder(plan, names, writer.write)
+            builder = Builder(plan, writer.write)
             for batch in log.batches(con, plan.columns(), kinds=plan.kinds, groups=groups):
                 builder.take(batch)
             builder.finish()

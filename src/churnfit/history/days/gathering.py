@@ -1,7 +1,8 @@
 """Compiled loops from rows of cells, sums and marks to the readings of a grid.
 
 Every row finds the grid rows of its account, and counts in those whose window has its day and that knew it: a row is
-known on as_of when day + lag < as_of. Rows come in any order, and several may share a key.
+known on as_of when day + lag < as_of. Rows come in any order, and several may share a key. An account's grid rows rise
+by as_of, and so do the first and last days of every window: the grid rows that a day counts in lie together.
 """
 
 from __future__ import annotations
@@ -13,21 +14,31 @@ __all__ = ["cells", "count", "days", "marks", "sums"]
 
 
 @njit(cache=True)
+def _counting(oldest, newest, lag, g, end, as_of, first, last):  # type: ignore[no-untyped-def]
+    """Return those of the grid rows `g` to `end` whose window has one of the days, known `lag` days later: from, to."""
+    while g < end and (as_of[g] <= oldest + lag or last[g] <= oldest):
+        g += 1
+    begin = g
+    while g < end and first[g] <= newest:
+        g += 1
+    return begin, g
+
+
+@njit(cache=True)
 def cells(rows, grid, asked, out):  # type: ignore[no-untyped-def]
     """Add (selection, account, day, lag, events) to `out` of shape (n_readings, n_grid): events, first, newest day."""
     selection, account, day, lag, events = rows
     start, as_of, window_first, window_last = grid
     listed_from, listed, what, window = asked
     for row in range(len(account)):
-        a, d, known = account[row], day[row], day[row] + lag[row]
+        a, d = account[row], day[row]
         if a + 1 >= len(start):
             continue
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
             w = window[r]
-            for g in range(start[a], start[a + 1]):
-                if d < window_first[w, g] or d >= window_last[w, g] or known >= as_of[g]:
-                    continue
+            begin, end = _counting(d, d, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
+            for g in range(begin, end):
                 if what[r] == 0:
                     out[r, g] += events[row]
                 elif what[r] == 1:
@@ -46,16 +57,15 @@ def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
     start, as_of, window_first, window_last = grid
     listed_from, listed, _, window = asked
     for row in range(len(account)):
-        a, d, known = account[row], day[row], day[row] + lag[row]
+        a, d = account[row], day[row]
         if a + 1 >= len(start):
             continue
         recorded = occurred[row] + delay[row]
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
             w = window[r]
-            for g in range(start[a], start[a + 1]):
-                if d < window_first[w, g] or d >= window_last[w, g] or known >= as_of[g]:
-                    continue
+            begin, end = _counting(d, d, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
+            for g in range(begin, end):
                 total = whole[r, g, 1] + total_[row]
                 if ((whole[r, g, 1] ^ total) & (total_[row] ^ total)) < 0:
                     return False
@@ -93,7 +103,9 @@ def marks(rows, owner, grid, asked, seen):  # type: ignore[no-untyped-def]
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
             w = window[r]
-            for g in range(start[a], start[a + 1]):
+            d = np.int64(block[row]) * 64
+            begin, end = _counting(d, d + 63, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
+            for g in range(begin, end):
                 last = min(window_last[w, g], as_of[g] - lag[row])
                 if _within(bits[row], np.int64(block[row]), window_first[w, g], last):
                     seen[r, item[row]] |= np.uint64(1) << np.uint64(g - start[a])

@@ -16,7 +16,6 @@ __all__ = ["by_account", "cells", "known_when", "marks", "sums", "taken"]
 
 _DAY = 86_400_000_000  # microseconds
 _MILLIONTHS = float(MILLIONTHS)
-_AHEAD = 64  # events whose memory is asked for at once
 _LOW = 0xFFFFFFFF
 
 
@@ -31,7 +30,7 @@ def taken(codes, index):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def known_when(occurred, recorded, account, when, first_known):  # type: ignore[no-untyped-def]
-    """Fill `when` with each event's day and lag (``day << 32 | lag``), lower each account's `first_known` day.
+    """Fill `when` with each event's day and lag (``day << 32 | lag``), and lower each account's `first_known` day.
 
     Returns the newest day on which an event became known.
     """
@@ -47,7 +46,7 @@ def known_when(occurred, recorded, account, when, first_known):  # type: ignore[
 
 @njit(cache=True)
 def by_account(account, n_accounts, order):  # type: ignore[no-untyped-def]
-    """Fill `order` with the events' numbers by account, those of one account as they came."""
+    """Fill `order` with the events' numbers by account, those of one account as they came; return where each ends."""
     start = np.zeros(n_accounts + 1, dtype=np.int64)
     for event in range(len(account)):
         start[account[event] + 1] += 1
@@ -56,6 +55,7 @@ def by_account(account, n_accounts, order):  # type: ignore[no-untyped-def]
     for event in range(len(account)):
         order[start[account[event]]] = event
         start[account[event]] += 1
+    return start[:n_accounts]
 
 
 @njit(cache=True)
@@ -141,13 +141,8 @@ def marks(begin, events, item, matching, mark, out):  # type: ignore[no-untyped-
     kind, feature, user, when = events
     start, listed, takes_feature, takes_user = matching
     selection_, item_, block_, lag_, bits_ = out
-    n, ahead = 0, begin
-    fetched = np.empty(_AHEAD, dtype=np.int64)
+    n = 0
     for event in range(begin, len(kind)):
-        if event == ahead:  # marks lie anywhere in memory: asked for together, they come at once
-            ahead = min(event + _AHEAD, len(kind))
-            for later in range(event, ahead):
-                fetched[later - event] = mark[max(item[later], 0), 0, 0]
         i = item[event]
         first, last = start[kind[event]], start[kind[event] + 1]
         if i < 0 or first == last:

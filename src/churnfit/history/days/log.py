@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from churnfit.history.contracts import Origin, origin_columns
+from churnfit.history.days.blocks import BATCH_EVENTS
 from churnfit.history.files import files_of
 from churnfit.history.sql import any_of, identifier
 from churnfit.spec import ScorecardSpec, Source
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "log_of"]
 
-_BATCH_EVENTS = 1 << 17
+_READ_WHOLE = "read whole"  # in place of the row groups of a file that is no plain Parquet
 _READ_AS_DICTIONARY = ("account_id", "kind", "feature")  # users are too many for it to pay
 _WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float", "double")
 _TEXT = ("string", "large_string")
@@ -51,7 +52,7 @@ class Log:
     declared : str
         Hash of how the sources are declared.
     files : dict of str to list of str
-        By path: size and time of change, then, of plain Parquet, a fingerprint of each row group.
+        By path: size and time of change, then a fingerprint of each row group; "read whole" where not plain Parquet.
     plain : dict of str to _PlainFile
         All files, by path, where they are plain Parquet; else empty.
     """
@@ -81,11 +82,11 @@ class Log:
         kinds: list[str],
         groups: dict[str, list[int]] | None,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the events, of at least the `kinds`, in batches of at most 131,072; only `groups` where given."""
+        """Yield the events, of at least the `kinds`, in batches; only `groups` where given."""
         if not self.plain:
             listed = ", ".join(identifier(column) for column in columns)
             query = f"SELECT {listed} FROM events WHERE kind IN {any_of(kinds)}"
-            yield from con.sql(query).to_arrow_reader(_BATCH_EVENTS)
+            yield from con.sql(query).to_arrow_reader(BATCH_EVENTS)
             return
         for path, file in self.plain.items():
             wanted = None if groups is None else groups.get(path, [])
@@ -93,8 +94,8 @@ class Log:
                 yield from _read(file, columns, wanted)
 
 
-def log_of(spec: ScorecardSpec, root: Path) -> Log:
-    """Return the log of `spec`, whose paths start from `root`."""
+def log_of(spec: ScorecardSpec, root: Path, *, before: Mapping[str, list[str]]) -> Log:
+    """Return the log of `spec`, whose paths start from `root`; files that are as in `before` are not looked into."""
     sources = spec.sources
     declared = [source.model_dump() for source in sources.events]
     paths = {path for source in sources.events if source.path for path in files_of(source.path, root)}
@@ -103,9 +104,17 @@ def log_of(spec: ScorecardSpec, root: Path) -> Log:
     plain = _plain_files(sources.events, root)
     return Log(
         declared=hashlib.sha256(json.dumps([declared, sources.files], sort_keys=True).encode()).hexdigest(),
-        files={str(path): [_stamp(path), *(_fingerprints(path) if plain else [])] for path in sorted(paths)},
+        files={str(path): _known(path, before.get(str(path), []), plain=bool(plain)) for path in sorted(paths)},
         plain=plain,
     )
+
+
+def _known(path: Path, before: list[str], *, plain: bool) -> list[str]:
+    if not plain:
+        return [_stamp(path), _READ_WHOLE]
+    if before[:1] == [_stamp(path)] and before[1:] != [_READ_WHOLE]:
+        return before
+    return [_stamp(path), *_fingerprints(path)]
 
 
 def _stamp(path: Path) -> str:
@@ -169,7 +178,7 @@ def _read(file: _PlainFile, columns: list[str], groups: list[int] | None) -> Ite
     with pq.ParquetFile(file.path, read_dictionary=as_dictionary) as opened:
         # one at a time: over several row groups pyarrow keeps what it has read of the file
         for group in range(opened.num_row_groups) if groups is None else groups:
-            for batch in opened.iter_batches(_BATCH_EVENTS, row_groups=[group], columns=own, use_threads=False):
+            for batch in opened.iter_batches(BATCH_EVENTS, row_groups=[group], columns=own, use_threads=False):
                 yield _as_contract(batch, file, columns)
 
 

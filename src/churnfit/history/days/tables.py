@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,17 @@ from churnfit.errors import IntegrityError
 from churnfit.files import write_text
 from churnfit.history.days.plan import COLUMNS, Rows
 
-__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "together", "write_manifest"]
+__all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "write_manifest"]
 
 _MANIFEST = "manifest.json"
-_FORMAT = 1  # of the tables; others are built anew
-_MOST_PARTS = 400  # files in a manifest above which increments are put together
+_FORMAT = 2  # of the tables; others are built anew
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One file: rows of one table."""
+    """One file: rows of one table, of one build."""
 
+    build: int
     table: str
     file: str
     rows: int
@@ -61,17 +61,26 @@ class Manifest:
     built_to: int
     parts: tuple[Part, ...]
 
+    @property
+    def builds(self) -> list[int]:
+        """Return the numbers of the builds, oldest first."""
+        return sorted({part.build for part in self.parts})
+
     def of(self, table: str) -> list[Part]:
         """Return the parts of one table, oldest first."""
-        return [part for part in self.parts if part.table == table]
+        return sorted((part for part in self.parts if part.table == table), key=lambda part: part.build)
+
+    def only(self, builds: Collection[int]) -> Manifest:
+        """Return the manifest without the parts of all other builds."""
+        return replace(self, parts=tuple(part for part in self.parts if part.build in builds))
 
 
 class PartWriter:
-    """Writes rows of all tables into files of `folder`; nothing counts before a manifest names it."""
+    """Writes rows of all tables of one build into files of `folder`; nothing counts before a manifest names it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, build: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder, self._build = folder, build
         self._writers: dict[str, Any] = {}
         self._waiting: dict[str, list[Rows]] = defaultdict(list)
         self._rows: dict[str, int] = defaultdict(int)
@@ -98,7 +107,7 @@ class PartWriter:
             sha256 = _sha256(aside)
             file = f"{table}-{sha256[:16]}.parquet"
             aside.replace(self._folder / file)
-            parts.append(Part(table=table, file=file, rows=self._rows[table], sha256=sha256))
+            parts.append(Part(build=self._build, table=table, file=file, rows=self._rows[table], sha256=sha256))
         return tuple(parts)
 
     def discard(self) -> None:
@@ -114,9 +123,11 @@ class PartWriter:
     def _put(self, table: str, rows: Rows) -> None:
         import pyarrow as pa
 
-        content = pa.table(
-            {name: pa.array(rows[name].astype(kind, copy=False)) for name, kind in COLUMNS[table].items()}
-        )
+        kinds = COLUMNS[table].items()
+        columns = [pa.array(rows[name].astype(kind, copy=False)) for name, kind in kinds]
+        # no cell is empty; a schema that says so spares writer and reader the marks of what is
+        fields = [pa.field(name, column.type, nullable=False) for (name, _), column in zip(kinds, columns, strict=True)]
+        content = pa.table(columns, schema=pa.schema(fields))
         if table not in self._writers:
             self._writers[table] = _writer(self._aside(table), content.schema)
         self._writers[table].write_table(content, row_group_size=len(content))
@@ -125,7 +136,8 @@ class PartWriter:
         return self._folder / f".{table}.{os.getpid()}.tmp"
 
 
-_ROW_GROUP = 1 << 19
+_ROW_GROUP = 1 << 17  # rows that are worth one
+_COMPRESSED = ("bits", "occurred_at", "value")  # of the others little is left to compress
 
 
 def _writer(path: Path, schema: Any) -> Any:
@@ -136,7 +148,7 @@ def _writer(path: Path, schema: Any) -> Any:
     return pq.ParquetWriter(
         path,
         schema,
-        compression="lz4",
+        compression={name: "lz4" if name in _COMPRESSED else "none" for name in schema.names},
         use_dictionary=False,
         column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
         write_statistics=["day", "block"],
@@ -184,21 +196,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_rows(
-    folder: Path,
-    manifest: Manifest,
-    table: str,
-    *,
-    days: tuple[int, int] | None = None,
-    columns: list[str] | None = None,
+    folder: Path, part: Part, *, days: tuple[int, int] | None = None, columns: list[str] | None = None
 ) -> Iterator[Rows]:
-    """Yield the rows of `table`, a row group at a time, the oldest part first.
+    """Yield the rows of `part`, a row group at a time.
 
     Parameters
     ----------
-    folder, manifest
-        Where, and what counts there.
-    table : str
-        Of `churnfit.history.days.plan.COLUMNS`.
+    folder, part
+        Where, and which.
     days : tuple of (first, last), optional
         Row groups without a day of [first, last) are left out.
     columns : list of str, optional
@@ -207,33 +212,18 @@ def read_rows(
     Raises
     ------
     IntegrityError
-        CF403 when a file is missing or not as it was written.
+        CF403 when the file is missing or not as it was written.
     """
     import pyarrow.parquet as pq
 
-    for part in manifest.of(table):
-        path = folder / part.file
-        if not path.is_file() or _sha256(path) != part.sha256:
-            raise _changed(path)
-        with pq.ParquetFile(path) as file:
-            for group in range(file.num_row_groups):
-                if days is None or _touches(file.metadata.row_group(group), days):
-                    read = file.read_row_group(group, columns=columns, use_threads=False)
-                    yield {name: read.column(name).to_numpy() for name in read.column_names}
-
-
-def together(folder: Path, manifest: Manifest) -> Manifest:
-    """Return `manifest` with one part per table once it has very many."""
-    if len(manifest.parts) <= _MOST_PARTS:
-        return manifest
-    writer = PartWriter(folder)
-    try:
-        for table in COLUMNS:
-            for rows in read_rows(folder, manifest, table):
-                writer.write(table, rows)
-        return replace(manifest, parts=writer.close())
-    finally:
-        writer.discard()
+    path = folder / part.file
+    if not path.is_file() or _sha256(path) != part.sha256:
+        raise _changed(path)
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            if days is None or _touches(file.metadata.row_group(group), days):
+                read = file.read_row_group(group, columns=columns, use_threads=False)
+                yield {name: read.column(name).to_numpy() for name in read.column_names}
 
 
 def _touches(group: Any, days: tuple[int, int]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from churnfit.history.days import gathering
 from churnfit.history.days.building import too_large
-from churnfit.history.days.names import Names, hashes_of
-from churnfit.history.days.plan import CELLS, LATEST, MARKED, SUMS, Marked, Plan, Rows
+from churnfit.history.days.joining import Joined
+from churnfit.history.days.names import Names
+from churnfit.history.days.plan import CELLS, LATEST, MARKED, SUMS, Marked, Plan
+from churnfit.history.days.texts import keys_of
 from churnfit.history.readings import Reading, Taken, Window
 
-__all__ = ["Read", "readings_over_days"]
-
-Read = Callable[[str, tuple[int, int] | None], Iterator[Rows]]
-"""Yields rows of the named table; those without a day of [first, last) may be left out."""
+__all__ = ["readings_over_days"]
 
 _AT_ONCE = 64  # as_ofs of one account in one pass: the bits of a word
 _NEVER, _ALWAYS = -(2**30), 2**30  # days before and after all others, with room to add to
@@ -43,7 +42,7 @@ class _Grid:
         return int(self.first.min(initial=_ALWAYS)), int(self.last.max(initial=_NEVER))
 
 
-def readings_over_days(readings: Mapping[str, Reading], grid: pd.DataFrame, read: Read) -> pd.DataFrame:
+def readings_over_days(readings: Mapping[str, Reading], grid: pd.DataFrame, tables: Joined) -> pd.DataFrame:
     """Return what `churnfit.history.events_sql.readings_over_events` returns: rows with known events, any order.
 
     Parameters
@@ -52,8 +51,8 @@ def readings_over_days(readings: Mapping[str, Reading], grid: pd.DataFrame, read
         The very readings, by any name, that the tables were built for.
     grid : pandas.DataFrame
         account_id, as_of, as_of_day and start_day (days since 1970-01-01; a start may be null).
-    read : callable
-        Gives the rows.
+    tables : Joined
+        The rows.
 
     Raises
     ------
@@ -61,41 +60,39 @@ def readings_over_days(readings: Mapping[str, Reading], grid: pd.DataFrame, read
         CF203 when values do not add up in 64 bits.
     """
     plan = Plan(readings)
-    account, seen = _known(grid, read)
+    account, seen = _known(grid, tables)
     # an account's as_ofs lie together; of very many, 64 at a time
     kept = grid[seen].assign(account=account[seen]).sort_values(["account", "as_of_day"], kind="stable")
     turn = kept.groupby("account").cumcount().to_numpy() // _AT_ONCE
     turns = [kept[turn == each] for each in range(int(turn.max(initial=-1)) + 1)] or [kept]
-    taken = pd.concat([_taken(plan, each, read, n_accounts=int(account.max(initial=-1)) + 1) for each in turns])
+    taken = pd.concat([_taken(plan, each, tables, n_accounts=int(account.max(initial=-1)) + 1) for each in turns])
     return taken[["account_id", "as_of", *readings]].reset_index(drop=True)
 
 
-def _known(grid: pd.DataFrame, read: Read) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def _known(grid: pd.DataFrame, tables: Joined) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return each grid row's account by number, and whether it had known events."""
     names = Names()
-    first_known = np.zeros(0, dtype=np.int32)
-    for rows in read("accounts", None):
-        names.restore(rows["first"], rows["second"])
+    names.add(tables.names("accounts"))
     first_known = np.full(names.count + 1, LATEST, dtype=np.int32)
-    for rows in read("known", None):
-        first_known[rows["account"]] = np.minimum(first_known[rows["account"]], rows["first_known"])
-    different, which = np.unique(grid["account_id"].to_numpy(dtype=object), return_inverse=True)
-    account = names.find(hashes_of(list(different)))[which]
+    for rows in tables.rows("known"):
+        np.minimum.at(first_known, rows["account"], rows["first_known"])
+    which, different = pd.factorize(grid["account_id"])
+    account = names.find(keys_of(different.to_numpy(dtype=object).tolist()))[which]
     return account, (account >= 0) & (first_known[account] < grid["as_of_day"].to_numpy())
 
 
-def _taken(plan: Plan, grid: pd.DataFrame, read: Read, *, n_accounts: int) -> pd.DataFrame:
+def _taken(plan: Plan, grid: pd.DataFrame, tables: Joined, *, n_accounts: int) -> pd.DataFrame:
     windows = sorted({reading.window for reading in plan.readings.values()}, key=repr)
     made = _as_grid(grid, windows, n_accounts)
     columns: dict[str, Any] = {"account_id": grid["account_id"].array, "as_of": grid["as_of"].array}
     for taken, take in ((CELLS, _from_cells), (SUMS, _from_sums)):
         chosen = {name: each for name, each in plan.readings.items() if each.taken in taken}
         if chosen:
-            columns |= take(plan, chosen, windows, made, read)
+            columns |= take(plan, chosen, windows, made, tables)
     for marked in MARKED:
         chosen = {name: each for name, each in plan.readings.items() if each.taken == marked}
         if chosen:
-            counts = _from_marks(plan, chosen, windows, made, read, marked)
+            counts = _from_marks(plan, chosen, windows, made, tables, marked)
             columns |= dict(zip(chosen, counts, strict=True))
     return pd.DataFrame(columns)
 
@@ -104,7 +101,7 @@ def _as_grid(grid: pd.DataFrame, windows: list[Window], n_accounts: int) -> _Gri
     as_of = grid["as_of_day"].to_numpy("int32")
     begun = grid["start_day"].astype("Float64").to_numpy("float64", na_value=_ALWAYS).astype("int32")
     first = np.empty((len(windows), len(grid)), dtype=np.int32)
-    last = np.tile(as_of, (len(windows), 1))
+    last = np.repeat(as_of[None], len(windows), axis=0)
     for row, window in enumerate(windows):
         if window.ever:
             first[row] = _NEVER
@@ -135,28 +132,26 @@ def _asked(
 
 
 def _from_cells(
-    plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, read: Read
+    plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, tables: Joined
 ) -> dict[str, Any]:
     what, window = _asked(chosen, windows, CELLS)
     out = np.empty((len(chosen), grid.rows), dtype=np.int64)
     out[:] = np.array([0, _ALWAYS, _NEVER])[what][:, None]
     listed = _listed(plan, chosen)
-    for rows in read("cells", grid.days()):
+    for rows in tables.rows("cells", days=grid.days()):
         gathering.cells(tuple(rows.values()), _arrays(grid), (*listed, what, window), out)
-    return {
-        name: pd.array(row, dtype="Int64") if not which else pd.Series(row).mask(abs(row) == _ALWAYS).array
-        for name, row, which in zip(chosen, out, what, strict=True)
-    }
+    missing = (np.abs(out) == _ALWAYS) & (what != CELLS.index("events"))[:, None]
+    return dict(zip(chosen, map(pd.arrays.IntegerArray, out, missing), strict=True))
 
 
 def _from_sums(
-    plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, read: Read
+    plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, tables: Joined
 ) -> dict[str, Any]:
     what, window = _asked(chosen, windows, SUMS)
     shape = (len(chosen), grid.rows)
     whole, value = np.zeros((*shape, 4), dtype=np.int64), np.full(shape, np.nan)
     asked = (*_listed(plan, chosen), what, window)
-    for rows in read("sums", grid.days()):
+    for rows in tables.rows("sums", days=grid.days()):
         if not gathering.sums(tuple(rows.values()), _arrays(grid), asked, whole, value):
             raise too_large("the sums of windows below it")
     taken: dict[str, Any] = {}
@@ -165,31 +160,30 @@ def _from_sums(
         if SUMS[what[number]] == "values":
             taken[name] = whole[number, :, 0]
         elif SUMS[what[number]] == "total":
-            taken[name] = pd.array(whole[number, :, 1], dtype="Int64")
-            taken[name][nothing] = pd.NA
+            taken[name] = pd.arrays.IntegerArray(whole[number, :, 1], nothing)
         else:
             taken[name] = value[number]
     return taken
 
 
 def _from_marks(
-    plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, read: Read, marked: Marked
+    plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, tables: Joined, marked: Marked
 ) -> NDArray[np.int64]:
     """Return how many different users, features or days each reading saw in each grid row."""
     _, window = _asked(chosen, windows, (marked,))
     listed = _listed(plan, chosen)
     out = np.zeros((len(chosen), grid.rows), dtype=np.int64)
     if marked == "days":
-        parts = list(read("marks_days", grid.days()))
+        parts = list(tables.rows("marks_days", days=grid.days()))
         if parts:
             rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
             order = np.lexsort((rows["block"], rows["item"], rows["selection"]))
             sorted_rows = tuple(values[order] for values in rows.values())
             gathering.days(sorted_rows, _arrays(grid), (*listed, window), out)
         return out
-    owner = np.concatenate([np.zeros(0, np.int32), *(rows["account"] for rows in read(marked, None))])
+    owner = tables.owners(marked)
     seen = np.zeros((len(chosen), len(owner)), dtype=np.uint64)
-    for rows in read(f"marks_{marked}", grid.days()):
+    for rows in tables.rows(f"marks_{marked}", days=grid.days()):
         gathering.marks(tuple(rows.values()), owner, _arrays(grid), (*listed, window), seen)
     gathering.count(seen, owner, grid.start, out)
     return out
