@@ -59,8 +59,8 @@ def alerts(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) ->
     if spec.journey.playbook is not None:
         for late in report.overstaying:
             reason = (
-                f"{late.label}: not yet on day {late.stage_day}; by day {late.limit_day:.0f} {spec.journey.overstay:.0%} "
-                "of its peers are past it"
+                f"{late.label}: not yet on day {late.stage_day}; by day {late.limit_day:.0f} "
+                f"{spec.journey.overstay:.0%} of its peers are past it"
             )
             alert = Alert(trigger=OVERSTAY, reason=reason, playbook=spec.journey.playbook)
             found.setdefault(late.account_id, []).append(alert)
