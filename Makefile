@@ -37,6 +37,7 @@ benchmarks-smoke: .venv/installed-dev
 	$(BIN)/python benchmarks/large_fit.py --smoke --cache build/learners
 	$(BIN)/python benchmarks/leaks.py --smoke
 	$(BIN)/python benchmarks/history.py --smoke
+	$(BIN)/python benchmarks/scoring.py --smoke
 	$(BIN)/python benchmarks/learners/run.py --smoke --cache build/learners
 
 # the built wheel, alone: its package data and its command, from a folder that is not the repository

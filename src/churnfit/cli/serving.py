@@ -1,4 +1,4 @@
-"""snapshot, score, runs, queue, explain, export: the champion at work."""
+"""snapshot, score, score-file, runs, queue, explain, export: the champion at work."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 from churnfit.errors import UsageError
 
-__all__ = ["explain", "export", "queue", "runs", "score", "snapshot"]
+__all__ = ["explain", "export", "queue", "runs", "score", "score_file", "snapshot"]
 
 
 @app.command()
@@ -93,6 +93,23 @@ def queue(
         print_document(card=name, ctas=queue_frame(workspace, name, owner=owner).to_dict("records"))
         return
     print_lines(*queue_lines(ranked(workspace, name, owner=owner), workspace.spec(name)))
+
+
+@app.command("score-file")
+def score_file(
+    source: Annotated[Path, typer.Argument(help="A Parquet snapshot, as `churnfit snapshot` writes it.")],
+    target: Annotated[Path, typer.Argument(help="A .parquet file to write.")],
+    version: Annotated[str, typer.Option("--version", help="As in `show`.")] = "champion",
+    card: CardOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
+) -> None:
+    """Score a Parquet snapshot of any length into a Parquet table with reasons in words; nothing is published."""
+    from churnfit.jobs.promotion import load
+    from churnfit.scoring.score_file import score_file as write
+
+    workspace, name = opened(card)
+    done = write(load(workspace, name, version)[1], source, target=target, replace=replace)
+    print_lines(f"{target}: {done.rows:,} accounts, {', '.join(f'{n:,} {band}' for band, n in done.bands.items())}")
 
 
 @app.command()

@@ -30,7 +30,17 @@ from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_gr
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["SCHEMA_VERSION", "Band", "BandCuts", "CardMeasure", "Evidence", "Scorecard", "sigmoid"]
+__all__ = [
+    "INAPPLICABLE_STATES",
+    "KNOWN_STATES",
+    "SCHEMA_VERSION",
+    "Band",
+    "BandCuts",
+    "CardMeasure",
+    "Evidence",
+    "Scorecard",
+    "sigmoid",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Band = Literal["red", "amber", "green"]
@@ -42,8 +52,8 @@ _CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
     "stepped": Stepped,
     "categorical": Categorical,
 }
-_KNOWN_STATES = frozenset({"never"})  # states that are a fact about the account, not a gap in the data
-_INAPPLICABLE = frozenset({"not_due", "not_applicable"})  # states that no data could fill
+KNOWN_STATES = frozenset({"never"})  # states that are a fact about the account, not a gap in the data
+INAPPLICABLE_STATES = frozenset({"not_due", "not_applicable"})  # states that no data could fill
 
 
 def sigmoid(logit: Floats) -> Floats:
@@ -79,17 +89,27 @@ class CardMeasure:
         """The most points the measure can add."""
         return max((*self.curve.levels, *(points for _, points in self.missing)))
 
+    @property
+    def unknown_points(self) -> float:
+        """What a value or state that was never seen earns: as much as the average account."""
+        return float(on_grid(np.array([self.expected_points]))[0])
+
+    def state_points(self, state: str | None) -> float:
+        """Return what a gap of this state earns."""
+        points = dict(self.missing).get("missing" if state is None else state)
+        return self.unknown_points if points is None else float(on_grid(np.array([points]))[0])
+
     def points(self, values: pd.Series, states: pd.Series | None = None) -> Floats:
         """Return the points of each row (n,); never NaN."""
         given: Any = text_values(values) if isinstance(self.curve, Categorical) else _as_numbers(values)
         points = self.curve.at(given)
         gone = pd.isna(given)
         unseen = np.isnan(points)
-        points[unseen] = float(on_grid(np.array([self.expected_points]))[0])
+        points[unseen] = self.unknown_points
         if gone.any():
             state = _state_texts(states, len(points))
-            for name, value in self.missing:
-                points[gone & (state == name)] = value
+            for name, _ in self.missing:
+                points[gone & (state == name)] = self.state_points(name)
         return points
 
 
@@ -260,6 +280,10 @@ class Scorecard:
         if segments is not None and self.segment_offsets:
             table = dict(self.segment_offsets)
             offset = np.array([table.get(segment, 0.0) for segment in segments], dtype=np.float64)
+        return self.logit_with(offset, health)
+
+    def logit_with(self, offset: Floats | float, health: Floats) -> Floats:
+        """Return the churn logit that goes with `health` (n,) where the segment adds `offset` (n,)."""
         return self.calibration.of(self.intercept + offset - self.slope * health)
 
     def health_at(self, probability: float) -> float:
@@ -281,8 +305,8 @@ class Scorecard:
             for name in members.get(measure.name, (measure.name,)):  # a pair is known where both its members are
                 gone = snapshot[name].isna().to_numpy()
                 state = _state_texts(snapshot.get(name + STATE_SUFFIX), len(snapshot))
-                known = known & (~gone | np.isin(state, list(_KNOWN_STATES)))
-                applies = applies & (~gone | ~np.isin(state, list(_INAPPLICABLE)))
+                known = known & (~gone | np.isin(state, list(KNOWN_STATES)))
+                applies = applies & (~gone | ~np.isin(state, list(INAPPLICABLE_STATES)))
             backed += measure.weight * (known & applies)
             applicable += measure.weight * applies
         return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)
