@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError, IntegrityError
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.certificate import Certificate, certificate_from
+from churnfit.scorecard.coverage import backed_share, state_texts
 from churnfit.scorecard.pairs import Cells, Pair
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
 
 __all__ = [
-    "INAPPLICABLE_STATES",
-    "KNOWN_STATES",
     "SCHEMA_VERSION",
     "Band",
     "BandCuts",
@@ -52,8 +51,6 @@ _CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
     "stepped": Stepped,
     "categorical": Categorical,
 }
-KNOWN_STATES = frozenset({"never"})  # states that are a fact about the account, not a gap in the data
-INAPPLICABLE_STATES = frozenset({"not_due", "not_applicable"})  # states that no data could fill
 
 
 def sigmoid(logit: Floats) -> Floats:
@@ -107,7 +104,7 @@ class CardMeasure:
         unseen = np.isnan(points)
         points[unseen] = self.unknown_points
         if gone.any():
-            state = _state_texts(states, len(points))
+            state = state_texts(states, len(points))
             for name, _ in self.missing:
                 points[gone & (state == name)] = self.state_points(name)
         return points
@@ -124,12 +121,6 @@ def _as_numbers(values: pd.Series) -> Floats:
             came=str(fault),
             fix="Map text to numbers in the source, or refit with it as a category.",
         ) from fault
-
-
-def _state_texts(states: pd.Series | None, n_rows: int) -> NDArray[np.object_]:
-    if states is None:
-        return np.full(n_rows, "missing", dtype=object)
-    return states.astype(object).where(states.notna(), "missing").to_numpy(dtype=object)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -297,19 +288,9 @@ class Scorecard:
         A state that is itself known ("never happened") counts as data; measures that cannot apply yet leave the
         denominator.
         """
-        backed = np.zeros(len(snapshot))
-        applicable = np.zeros(len(snapshot))
         members = {pair.name: pair.members for pair in self.pairs}
-        for measure in self.measures:
-            known = applies = np.ones(len(snapshot), dtype=bool)
-            for name in members.get(measure.name, (measure.name,)):  # a pair is known where both its members are
-                gone = snapshot[name].isna().to_numpy()
-                state = _state_texts(snapshot.get(name + STATE_SUFFIX), len(snapshot))
-                known = known & (~gone | np.isin(state, list(KNOWN_STATES)))
-                applies = applies & (~gone | ~np.isin(state, list(INAPPLICABLE_STATES)))
-            backed += measure.weight * (known & applies)
-            applicable += measure.weight * applies
-        return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)
+        lines = [(measure.weight, members.get(measure.name, (measure.name,))) for measure in self.measures]
+        return backed_share(lines, snapshot)
 
     def with_reference(self, snapshot: pd.DataFrame, weight: Floats | None = None) -> Scorecard:
         """Return the card with `snapshot` as the cohort that reasons are measured from; rows count by `weight`."""

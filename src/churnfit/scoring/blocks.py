@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.scorecard.card import INAPPLICABLE_STATES, KNOWN_STATES, CardMeasure, Scorecard, sigmoid
+from churnfit.scorecard.card import CardMeasure, Scorecard, sigmoid
 from churnfit.scorecard.contract import input_columns
+from churnfit.scorecard.coverage import INAPPLICABLE_STATES, KNOWN_STATES
 from churnfit.scorecard.points import Categorical, Graded, on_grid
 from churnfit.scoring import kernels
 from churnfit.scoring.columns import Columns, Vocabulary
@@ -94,7 +95,7 @@ class BlockScorer:
         elif isinstance(curve, Categorical):
             levels = curve.at(np.array(columns.texts_of(measure.name), dtype=object))
             known = np.where(np.isnan(levels), measure.unknown_points, levels)
-            out[:] = np.append(known, np.nan)[columns.codes(measure.name, len(out))]
+            out[:] = np.append(known, np.nan)[columns.codes[measure.name]]
         else:
             kernels.stepped(values, np.array(curve.cuts), on_grid(np.array(curve.points)), out)
         if gaps := columns.gaps.get(measure.name):
@@ -121,11 +122,12 @@ class BlockScorer:
         could_be_known = np.array([state not in INAPPLICABLE_STATES for state in states])
         members = {pair.name: pair.members for pair in self.card.pairs}
         for measure in self.card.measures:
-            known, applies = np.ones(n, dtype=bool), np.ones(n, dtype=bool)
-            for name in members.get(measure.name, (measure.name,)):
-                if gaps := self._columns.gaps.get(name):
-                    known[gaps.rows] &= counts_as_known[gaps.states]
-                    applies[gaps.rows] &= could_be_known[gaps.states]
+            names = members.get(measure.name, (measure.name,))
+            with_gaps = [self._columns.gaps[name] for name in names if name in self._columns.gaps]
+            known, applies = np.ones((2, n if with_gaps else 1), dtype=bool)
+            for gaps in with_gaps:
+                known[gaps.rows] &= counts_as_known[gaps.states]
+                applies[gaps.rows] &= could_be_known[gaps.states]
             backed += measure.weight * (known & applies)
             applicable += measure.weight * applies
         return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)

@@ -61,7 +61,8 @@ class Columns:
     """The columns of one batch after another, in memory that is used again.
 
     `values` is (columns, n): numbers, or the codes of texts; NaN where there is a gap, and there `states` has the code
-    of its state, -1 for none. A pair is a column of texts, made of its members. `row` says which row is whose.
+    of its state, -1 for none; `codes` has those of texts as whole numbers, -1 for a gap. A pair is a column of texts,
+    made of its members. `row` says which row is whose.
     """
 
     def __init__(self, kinds: dict[str, str], pairs: tuple[Pair, ...], rows: int) -> None:
@@ -70,6 +71,7 @@ class Columns:
         self.states = np.full((len(self.row), rows), -1, dtype=np.int32)
         self.states_said = Vocabulary()
         self.gaps: dict[str, Gaps] = {}
+        self.codes: dict[str, Codes] = {}
         self._kinds, self._pairs = kinds, pairs
         self._texts = {name: Vocabulary() for name, kind in kinds.items() if kind == "string"}
         self._cells = {pair.name: _cell_texts(pair) for pair in pairs}
@@ -94,13 +96,11 @@ class Columns:
         """Return the texts that the codes of column `name` stand for."""
         return self._cells[name] if name in self._cells else self._texts[name].texts
 
-    def codes(self, name: str, n: int) -> Codes:
-        """Return the codes of the texts in column `name` (n,), -1 for a gap."""
-        values = self.values[self.row[name], :n]
-        return np.where(np.isnan(values), -1.0, values).astype(np.int64)
-
     def _fill_codes(self, name: str, codes: Codes) -> None:
-        self.values[self.row[name], : len(codes)] = np.where(codes < 0, np.nan, codes)
+        self.codes[name] = codes
+        values = self.values[self.row[name], : len(codes)]
+        values[:] = codes
+        values[codes < 0] = np.nan
 
     def _find_gaps(self, name: str, n: int, batch: pa.RecordBatch) -> None:
         rows = np.flatnonzero(np.isnan(self.values[self.row[name], :n]))
@@ -118,7 +118,7 @@ class Columns:
         if cells.groups:
             place = {value: cell for cell, group in enumerate(cells.groups) for value in group}
             by_code = [place.get(text, -1) for text in self._texts[cells.measure].texts]
-            return np.array([*by_code, no_data], dtype=np.int64)[self.codes(cells.measure, n)]
+            return np.array([*by_code, no_data], dtype=np.int64)[self.codes[cells.measure]]
         values = self.values[self.row[cells.measure], :n]
         found = np.searchsorted(np.array(cells.cuts), values, side="right")
         return np.where(np.isnan(values), no_data, found)

@@ -96,45 +96,43 @@ def _let_in(earned, expected, line, cost_before, line_before, cost, line_of, fir
 
 
 @njit(cache=True)
-def said_alike(which, told_of, said, table, numbered):  # type: ignore[no-untyped-def]
-    """Give the reasons of each rank numbers, the same where they have the same words, in order of appearance.
+def said_alike(which, told_of, said, table, known, codes):  # type: ignore[no-untyped-def]
+    """Give reasons numbers, the same where they have the same words, in order of appearance; return the numbers so far.
 
     `which` is (top, n): lines, -1 without a reason. `told_of` is (rows, values, states, points, segments): columns of
     (columns, n), `rows` says which is a line's, and a NaN is said by its state. `said` (lines, 5) holds what a line's
     words depend on: expected points, points from which it is green, above which amber, whether values are shares, or
-    whole. `table` is (slots, key, example): open hash tables (top, a power of two >= 2n), and for each number its key
-    and the account it was first met at. Fills `numbered`: the numbers (top, n), -1 without a reason, and how many
-    there are (top,).
+    whole. `table` is (slots, key, example): an open hash table with `known` numbers from earlier calls, number 0 among
+    them, which is no reason; and for each number its key and the place in `which` where it was first met. Fills `codes`
+    (top, n).
     """
     top, n = which.shape
     rows, values, states, points, segments = told_of
     slots, key, example = table
-    codes, found = numbered
     bits = key.view(np.float64)
-    slots[:] = -1
-    found[:] = 0
     for begin in range(0, n, _CHUNK):  # what the ranks read of the same accounts is read once
         for rank in range(top):
             for row in range(begin, min(begin + _CHUNK, n)):
                 line = which[rank, row]
                 if line < 0:
-                    codes[rank, row] = -1
+                    codes[rank, row] = 0
                     continue
-                value, earned, new = values[rows[line], row], points[line, row], found[rank]
+                value, earned = values[rows[line], row], points[line, row]
                 gap = value != value  # noqa: PLR0124 - only NaN is not itself
                 if gap:
-                    bits[rank, new, 0] = states[rows[line], row]
+                    bits[known, 0] = states[rows[line], row]
                 else:
-                    bits[rank, new, 0] = _said_number(value, said[line, 3] > 0, said[line, 4] > 0)
+                    bits[known, 0] = _said_number(value, said[line, 3] > 0, said[line, 4] > 0)
                 band = (earned >= said[line, 1]) + (earned > said[line, 2])
                 tag = ((segments[row] + 1) * len(said) + line) * 2 + gap
-                key[rank, new, 1] = (tag * 3 + band) * 16384 - np.int64(np.rint(10.0 * (earned - said[line, 0])))
-                place = _slot(slots[rank], key[rank], new)
-                if slots[rank, place] < 0:
-                    slots[rank, place] = new
-                    example[rank, new] = row
-                    found[rank] += 1
-                codes[rank, row] = slots[rank, place]
+                key[known, 1] = (tag * 3 + band) * 16384 - np.int64(np.rint(10.0 * (earned - said[line, 0])))
+                place = _slot(slots, key, known)
+                if slots[place] < 0:
+                    slots[place] = known
+                    example[known] = rank * n + row
+                    known += 1
+                codes[rank, row] = slots[place]
+    return known
 
 
 @njit(cache=True)

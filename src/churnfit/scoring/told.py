@@ -27,7 +27,7 @@ Lines: TypeAlias = NDArray[np.int16]
 Peers: TypeAlias = Mapping[str, Mapping[str, float]]
 """Medians by segment, then by measure."""
 
-_SENTENCES_KEPT = 1_000_000  # some 200 MB; beyond it words are made anew
+_SENTENCES_KEPT = 500_000  # some 100 MB; beyond it words are made anew
 
 
 class Told:
@@ -38,42 +38,41 @@ class Told:
     ) -> None:
         self._card, self._columns, self._segments, self._peers = card, columns, segments, peers
         self._sentences = Sentences(card)
-        self._made: dict[tuple[int, int], str] = {}
+        self._sentences_made: dict[str, int]
+        self._known: int
         self._row = np.array([columns.row[name] for name in card.weights], dtype=np.int64)
         self._said_by = np.array([_said_by(card, name) for name in card.weights]).reshape(-1, 5)
-        self._slots = np.empty((top, 1 << (2 * rows - 1).bit_length()), dtype=np.int32)
-        self._key = np.empty((top, rows, 2), dtype=np.int64)
-        self._example = np.empty((top, rows), dtype=np.int64)
+        most = _SENTENCES_KEPT + top * rows
+        self._slots = np.empty(1 << (2 * most - 1).bit_length(), dtype=np.int32)
+        self._key = np.empty((most + 1, 2), dtype=np.int64)
+        self._example = np.empty(most + 1, dtype=np.int64)
+        self._sentence_of = np.empty(most + 1, dtype=np.int64)
         self._numbers = np.empty((top, rows), dtype=np.int32)
-        self._found = np.empty(top, dtype=np.int64)
+        self._forget()
 
     def words(self, which: Lines, points: Floats, segments: Codes) -> list[pa.DictionaryArray]:
         """Return the reasons of each account in words, rank by rank (n,).
 
         `which` is (top, n): lines, or -1 where there is no reason. `points` is (lines, n), `segments` (n,).
         """
+        if self._known > _SENTENCES_KEPT:
+            self._forget()
+        numbers = self._numbers[:, : which.shape[1]]
         told_of = (self._row, self._columns.values, self._columns.states, points, segments)
-        table, numbered = (self._slots, self._key, self._example), (self._numbers, self._found)
-        kernels.said_alike(which, told_of, self._said_by, table, numbered)
-        if len(self._made) > _SENTENCES_KEPT:
-            self._made.clear()
-        return [self._ranked(rank, lines, points, segments) for rank, lines in enumerate(which)]
+        table = (self._slots, self._key, self._example)
+        known = kernels.said_alike(which, told_of, self._said_by, table, self._known, numbers)
+        for number in range(self._known, known):
+            rank, row = divmod(int(self._example[number]), which.shape[1])
+            said = self._sentence(int(which[rank, row]), row, points, int(segments[row]))
+            self._sentence_of[number] = self._sentences_made.setdefault(said, len(self._sentences_made))
+        self._known = known
+        made = np.array(list(self._sentences_made), dtype=object)
+        return [_as_dictionary(self._sentence_of[of_rank], made) for of_rank in numbers]
 
-    def _ranked(self, rank: int, which: Lines, points: Floats, segments: Codes) -> pa.DictionaryArray:
-        """Return one reason of each account in words (n,), once they are numbered."""
-        import pyarrow as pa
-
-        found, numbers = int(self._found[rank]), self._numbers[rank, : len(which)]
-        places: dict[str, int] = {}  # each sentence once: a dictionary that repeats itself is written five times slower
-        renumbered = np.full(found + 1, -1, dtype=np.int32)
-        met = zip(*self._key[rank, :found].T.tolist(), self._example[rank, :found].tolist(), strict=True)
-        for number, (first, second, row) in enumerate(met):
-            said = self._made.get((first, second))
-            if said is None:
-                said = self._made[first, second] = self._sentence(int(which[row]), row, points, int(segments[row]))
-            renumbered[number] = places.setdefault(said, len(places))
-        numbers[:] = renumbered[numbers]
-        return pa.DictionaryArray.from_arrays(pa.array(numbers, mask=numbers < 0), pa.array(list(places), pa.string()))
+    def _forget(self) -> None:
+        self._slots[:] = -1
+        self._known, self._sentence_of[0] = 1, 0
+        self._sentences_made = {"": 0}  # no reason
 
     def _sentence(self, line: int, row: int, points: Floats, segment: int) -> str:
         measure, columns = self._card.measures[line], self._columns
@@ -95,3 +94,15 @@ def _said_by(card: Scorecard, name: str) -> tuple[float, float, float, float, fl
     whole = isinstance(measure.curve, Categorical) or measure.unit == PERCENTILE
     share = measure.unit in SHARES and not whole
     return measure.expected_points, green_from, amber_above, float(share), float(whole)
+
+
+def _as_dictionary(codes: Codes, made: NDArray[np.object_]) -> pa.DictionaryArray:
+    """Return the sentences of `codes` (n,), null for 0; only those that occur, each once: so they are written fast."""
+    import pyarrow as pa
+
+    occurs = np.zeros(len(made), dtype=bool)
+    occurs[codes] = True
+    occurs[0] = False
+    places = np.cumsum(occurs, dtype=np.int32) - 1
+    indices = pa.array(places[codes], mask=codes == 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(made[occurs], pa.string()))
