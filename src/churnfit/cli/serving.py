@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 from churnfit.errors import UsageError
+
+if TYPE_CHECKING:
+    from churnfit.scorecard.sql import Dialect
 
 __all__ = ["explain", "export", "queue", "runs", "score", "score_file", "snapshot"]
 
@@ -148,16 +151,36 @@ def explain(
 
 @app.command()
 def export(
-    table: Annotated[str, typer.Argument(help="queue or scores (of the newest run).")],
-    output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet.")],
+    table: Annotated[str, typer.Argument(help="queue or scores (of the newest run), or sql: a card as a query.")],
+    output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet; for sql, in .sql.")],
     card: CardOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
+    dialect: Annotated[str, typer.Option(help="Of sql: duckdb, postgres, spark, snowflake or bigquery.")] = "duckdb",
+    version: Annotated[str, typer.Option("--version", help="Of sql: which version, as in `show`.")] = "champion",
+    relation: Annotated[str, typer.Option("--from", help="Of sql: the table of measures.")] = "snapshot",
 ) -> None:
-    """Write the queue or the newest scores to a file; CSV cells cannot run as formulas."""
-    from churnfit.jobs.exports import export as write
+    """Write the queue, the newest scores or the card's query to a file; CSV cells cannot run as formulas."""
+    from churnfit.jobs import exports
 
-    if table not in ("queue", "scores"):
-        raise UsageError("CF703", where="export", expected="queue or scores", came=table, fix="Give one of the two.")
     workspace, name = opened(card)
-    rows = write(workspace, name, "queue" if table == "queue" else "scores", output, replace=replace)
+    if table == "sql":
+        exports.export_sql(
+            workspace, name, output, dialect=_dialect(dialect), reference=version, table=relation, replace=replace
+        )
+        print_lines(f"{output}: {dialect}")
+        return
+    if table not in ("queue", "scores"):
+        raise UsageError(
+            "CF703", where="export", expected="queue, scores or sql", came=table, fix="Give one of the three."
+        )
+    rows = exports.export(workspace, name, "queue" if table == "queue" else "scores", output, replace=replace)
     print_lines(f"{output}: {rows:,} rows")
+
+
+def _dialect(given: str) -> Dialect:
+    from churnfit.scorecard.sql import DIALECTS
+
+    for dialect in DIALECTS:
+        if dialect == given:
+            return dialect
+    raise UsageError("CF703", where="--dialect", expected=", ".join(DIALECTS), came=given, fix="Give one of them.")
