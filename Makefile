@@ -39,6 +39,7 @@ benchmarks-smoke: .venv/installed-dev
 	$(BIN)/python benchmarks/history.py --smoke
 	$(BIN)/python benchmarks/queue_weeks.py --smoke
 	$(BIN)/python benchmarks/store.py --smoke
+	$(BIN)/python benchmarks/scoring.py --smoke
 	$(BIN)/python benchmarks/learners/run.py --smoke --cache build/learners
 
 # the built wheel, alone: its package data and its command, from a folder that is not the repository

@@ -16,7 +16,7 @@ import pandas as pd
 
 from churnfit.errors import UsageError
 
-__all__ = ["by_ending", "read_parquet", "refuse_existing", "write_parquet", "write_text"]
+__all__ = ["aside", "by_ending", "read_parquet", "refuse_existing", "write_parquet", "write_text"]
 
 Kind = TypeVar("Kind")
 
@@ -34,14 +34,14 @@ def write_parquet(frame: pd.DataFrame, path: Path) -> None:
             columns[str(name)] = pa.array(plain, type=pa.timestamp("us", tz="UTC"), from_pandas=True)
         else:
             columns[str(name)] = pa.array(column, from_pandas=True)
-    with _aside(path) as aside:
-        pq.write_table(pa.table(columns), aside)
+    with aside(path) as beside:
+        pq.write_table(pa.table(columns), beside)
 
 
 def write_text(text: str, path: Path) -> None:
     """Write `text` to `path` in UTF-8, making the folder."""
-    with _aside(path) as aside:
-        aside.write_text(text, encoding="utf-8", newline="")
+    with aside(path) as beside:
+        beside.write_text(text, encoding="utf-8", newline="")
 
 
 def refuse_existing(path: Path) -> None:
@@ -76,12 +76,12 @@ def read_parquet(path: Path) -> pd.DataFrame:
 
 
 @contextmanager
-def _aside(path: Path) -> Iterator[Path]:
+def aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it there when all went well, remove it when not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield aside
-        aside.replace(path)
+        yield beside
+        beside.replace(path)
     finally:
-        aside.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)

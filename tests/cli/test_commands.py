@@ -24,8 +24,8 @@ from churnfit.scorecard.card import SCHEMA_VERSION
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
-         "promote", "rollback", "score", "runs", "queue", "cta", "outcomes", "explain", "export", "explain-code",
-         "ledger", "reproduce")  # fmt: skip
+         "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
+         "explain-code", "ledger", "reproduce", "gates", "model-card", "journey")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
@@ -324,6 +324,32 @@ def test_runs_and_queue(churnfit: Cli, demo_workspace: Workspace) -> None:
     assert "Load: " in text
     nobody = churnfit("queue", "--card", CARD, "--owner", "nobody", cwd=demo_workspace.root)
     assert nobody.out == "No open calls to action.\n"
+
+
+def test_a_snapshot_is_scored_by_file_and_by_query_alike(
+    churnfit: Cli, demo_workspace: Workspace, tmp_path: Path
+) -> None:
+    """The day's snapshot, scored as a file and by the exported DuckDB query, has the published scores."""
+    import duckdb
+
+    here = demo_workspace.root
+    snapshot, scores, query = (tmp_path / name for name in ("in.parquet", "out.parquet", "card.sql"))
+    [run] = [run for run in published_runs(demo_workspace, CARD) if run.as_of.isoformat() == DAY][:1]
+    published = pd.read_parquet(demo_workspace.folder / run.folder / "scores.parquet")
+    pd.read_parquet(demo_workspace.folder / run.folder / "snapshot.parquet").to_parquet(snapshot)
+    told = churnfit("score-file", str(snapshot), str(scores), "--card", CARD, "--version", run.version, cwd=here)
+    assert (told.code, told.out.split(":")[1].split(",")[0]) == (0, f" {len(published)} accounts"), told.err
+    asked = churnfit("export", "sql", str(query), "--card", CARD, "--version", run.version, "--from", "snap", cwd=here)
+    assert asked.code == 0, asked.err
+    con = duckdb.connect()
+    con.register("snap", con.read_parquet(str(snapshot)))
+    by_query = con.sql(query.read_text()).to_arrow_table().to_pandas()
+    for found in (pd.read_parquet(scores), by_query):
+        for name in ("account_id", "health", "band", "coverage"):
+            assert found[name].tolist() == published[name].tolist(), name
+    wrong = churnfit("export", "sql", str(query), "--card", CARD, "--dialect", "oracle", "--replace", cwd=here)
+    assert (wrong.code, "CF703" in wrong.err) == (2, True)
+    assert churnfit("export", "sql", str(query), "--card", CARD, cwd=here).code == 2
 
 
 def test_explain_and_export(churnfit: Cli, demo_workspace: Workspace, tmp_path: Path) -> None:

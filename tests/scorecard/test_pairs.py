@@ -19,7 +19,8 @@ from churnfit.scorecard.diff import diff
 from churnfit.scorecard.pairs import Cells, Pair
 from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.render import to_markdown, to_text
-from churnfit.scorecard.shap import reason_sentence, reasons, shap_values
+from churnfit.scorecard.sentences import reason_sentence
+from churnfit.scorecard.shap import reasons, shap_values
 from churnfit.scorecard.thresholds import value_bands
 from churnfit.scorecard.words import healthy_words, value_words
 

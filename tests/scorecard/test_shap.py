@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from tests.small_card import CARD, HEALTH, snapshot
 
-from churnfit.scorecard.shap import reason_sentence, reasons, shap_values, summary_figure
+from churnfit.scorecard.sentences import reason_sentence
+from churnfit.scorecard.shap import reasons, shap_values, summary_figure
 
 
 def test_a_reason_is_the_points_minus_the_average_points():

@@ -1,10 +1,10 @@
-"""snapshot, score, runs, explain, export: the champion at work."""
+"""snapshot, score, score-file, runs, explain, export: the champion at work."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -12,7 +12,10 @@ from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 from churnfit.errors import UsageError
 
-__all__ = ["explain", "export", "runs", "score", "snapshot"]
+if TYPE_CHECKING:
+    from churnfit.scorecard.sql import Dialect
+
+__all__ = ["explain", "export", "runs", "score", "score_file", "snapshot"]
 
 
 @app.command()
@@ -79,6 +82,23 @@ def runs(card: CardOption = None, as_json: AsJson = False) -> None:
     print_table(("as of", "version", "accounts", "opened", "resolved", "held out", "run"), table, title=name)
 
 
+@app.command("score-file")
+def score_file(
+    source: Annotated[Path, typer.Argument(help="A Parquet snapshot, as `churnfit snapshot` writes it.")],
+    target: Annotated[Path, typer.Argument(help="A .parquet file to write.")],
+    version: Annotated[str, typer.Option("--version", help="As in `show`.")] = "champion",
+    card: CardOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
+) -> None:
+    """Score a Parquet snapshot of any length into a Parquet table with reasons in words; nothing is published."""
+    from churnfit.jobs.promotion import load
+    from churnfit.scoring.score_file import score_file as write
+
+    workspace, name = opened(card)
+    done = write(load(workspace, name, version)[1], source, target=target, replace=replace)
+    print_lines(f"{target}: {done.rows:,} accounts, {', '.join(f'{n:,} {band}' for band, n in done.bands.items())}")
+
+
 @app.command()
 def explain(
     account: Annotated[str, typer.Argument(help="account_id")],
@@ -115,18 +135,36 @@ def explain(
 
 @app.command()
 def export(
-    table: Annotated[str, typer.Argument(help="queue, scores (of the newest run), or interventions.")],
-    output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet.")],
+    table: Annotated[str, typer.Argument(help="queue, scores (of the newest run), interventions, or sql: a card.")],
+    output: Annotated[Path, typer.Argument(help="A file ending in .csv, .jsonl or .parquet; for sql, in .sql.")],
     card: CardOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Overwrite the file if it is there.")] = False,
+    dialect: Annotated[str, typer.Option(help="Of sql: duckdb, postgres, spark, snowflake or bigquery.")] = "duckdb",
+    version: Annotated[str, typer.Option("--version", help="Of sql: which version, as in `show`.")] = "champion",
+    relation: Annotated[str, typer.Option("--from", help="Of sql: the table of measures.")] = "snapshot",
 ) -> None:
-    """Write the queue, the newest scores, or what was done about CTAs to a file; CSV cells cannot run as formulas."""
-    from churnfit.jobs.exports import Table
-    from churnfit.jobs.exports import export as write
+    """Write the queue, the newest scores, what was done about CTAs, or the card's query; CSV cells cannot run."""
+    from churnfit.jobs import exports
 
-    known: dict[str, Table] = {name: name for name in get_args(Table)}
-    if table not in known:
-        raise UsageError("CF703", where="export", expected=f"one of {', '.join(known)}", came=table, fix="Give one.")
     workspace, name = opened(card)
-    rows = write(workspace, name, known[table], output, replace=replace)
+    if table == "sql":
+        exports.export_sql(
+            workspace, name, output, dialect=_dialect(dialect), reference=version, table=relation, replace=replace
+        )
+        print_lines(f"{output}: {dialect}")
+        return
+    known: dict[str, exports.Table] = {name: name for name in get_args(exports.Table)}
+    if table not in known:
+        expected = f"one of {', '.join(known)}, sql"
+        raise UsageError("CF703", where="export", expected=expected, came=table, fix="Give one of them.")
+    rows = exports.export(workspace, name, known[table], output, replace=replace)
     print_lines(f"{output}: {rows:,} rows")
+
+
+def _dialect(given: str) -> Dialect:
+    from churnfit.scorecard.sql import DIALECTS
+
+    for dialect in DIALECTS:
+        if dialect == given:
+            return dialect
+    raise UsageError("CF703", where="--dialect", expected=", ".join(DIALECTS), came=given, fix="Give one of them.")

@@ -1,10 +1,10 @@
 """When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
 
 A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is red
-(``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or because it is
-late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that). Causes that come
-together, or one after the other, are one CTA that lists them all. Its key is made of card, account and the date
-the episode began, so no re-run can open it twice.
+(``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or because it
+is late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that). Causes that come
+together, or one after the other, are one CTA that lists them all. Its key is made of card, account and the date the
+episode began, so no re-run can open it twice.
 
 What nobody has touched, runs close: it resolves by itself when the account recovers or is no longer scored, and an
 account that is at risk again within the cooldown gets it back, so neither a flap nor a night of missing data loses it

@@ -1,4 +1,4 @@
-"""export: the queue, a run's scores, interventions or the labels as a file for people or other systems.
+"""export: the queue, a run's scores, interventions, the labels or a card's SQL as a file for people or other systems.
 
 CSV cells that a spreadsheet would run as a formula are neutralised with a leading apostrophe.
 """
@@ -22,10 +22,12 @@ from churnfit.files import by_ending, read_parquet, refuse_existing, write_parqu
 from churnfit.history.labels import ledger
 from churnfit.jobs.history import label_ledger
 from churnfit.jobs.outcomes import interventions
+from churnfit.jobs.promotion import load
 from churnfit.jobs.queue import queue
 from churnfit.jobs.workspace import Workspace
+from churnfit.scorecard.sql import Dialect, scoring_sql
 
-__all__ = ["export", "export_labels", "queue_frame", "spreadsheet_safe"]
+__all__ = ["export", "export_labels", "export_sql", "queue_frame", "spreadsheet_safe"]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 Table = Literal["queue", "scores", "interventions"]
@@ -78,6 +80,22 @@ def export(workspace: Workspace, card: str, table: Table, path: Path, *, replace
     frame = _FRAMES[table](workspace, card)
     by_ending(path, _writers())(frame, path)
     return len(frame)
+
+
+def export_sql(
+    workspace: Workspace, card: str, path: Path, *, dialect: Dialect, reference: str, table: str, replace: bool = False
+) -> None:
+    """Write the query that scores the rows of `table` with a version of the card to `path` (.sql).
+
+    Raises
+    ------
+    UsageError
+        CF703 for another ending, CF506 when the file is there already and `replace` is not set.
+    """
+    write = by_ending(path, {".sql": write_text})
+    if not replace:
+        refuse_existing(path)
+    write(scoring_sql(load(workspace, card, reference)[1], table=table, dialect=dialect), path)
 
 
 def export_labels(workspace: Workspace, card: str, path: Path, *, as_of: pd.Timestamp) -> None:

@@ -13,14 +13,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CALIBRATIONS", "Calibration"]
+__all__ = ["BEYOND", "CALIBRATIONS", "Calibration"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 CALIBRATIONS = ("none", "logistic", "beta", "isotonic", "venn_abers")
 """The ways a calibration can be learned, simplest first."""
 
-_BEYOND = 0.25  # slope outside the outer bends: still rising, but the evidence ends there
+BEYOND = 0.25  # slope outside the outer bends: still rising, but the evidence ends there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Calibration:
         if not self.said:
             return logit
         beyond = logit - np.clip(logit, self.said[0], self.said[-1])
-        mapped: Floats = np.interp(logit, self.said, self.observed) + _BEYOND * beyond
+        mapped: Floats = np.interp(logit, self.said, self.observed) + BEYOND * beyond
         return mapped
 
     def back(self, logit: Floats) -> Floats:
@@ -72,5 +72,5 @@ class Calibration:
         if not self.said:
             return logit
         beyond = logit - np.clip(logit, self.observed[0], self.observed[-1])
-        mapped: Floats = np.interp(logit, self.observed, self.said) + beyond / _BEYOND
+        mapped: Floats = np.interp(logit, self.observed, self.said) + beyond / BEYOND
         return mapped

@@ -25,12 +25,21 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError, IntegrityError
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.certificate import Certificate, certificate_from
+from churnfit.scorecard.coverage import backed_share, state_texts
 from churnfit.scorecard.pairs import Cells, Pair
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped, on_grid, text_values
 from churnfit.spec import nearest
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["SCHEMA_VERSION", "Band", "BandCuts", "CardMeasure", "Evidence", "Scorecard", "sigmoid"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Band",
+    "BandCuts",
+    "CardMeasure",
+    "Evidence",
+    "Scorecard",
+    "sigmoid",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 Band = Literal["red", "amber", "green"]
@@ -42,8 +51,6 @@ _CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
     "stepped": Stepped,
     "categorical": Categorical,
 }
-_KNOWN_STATES = frozenset({"never"})  # states that are a fact about the account, not a gap in the data
-_INAPPLICABLE = frozenset({"not_due", "not_applicable"})  # states that no data could fill
 
 
 def sigmoid(logit: Floats) -> Floats:
@@ -79,17 +86,27 @@ class CardMeasure:
         """The most points the measure can add."""
         return max((*self.curve.levels, *(points for _, points in self.missing)))
 
+    @property
+    def unknown_points(self) -> float:
+        """What a value or state that was never seen earns: as much as the average account."""
+        return float(on_grid(np.array([self.expected_points]))[0])
+
+    def state_points(self, state: str | None) -> float:
+        """Return what a gap of this state earns."""
+        points = dict(self.missing).get("missing" if state is None else state)
+        return self.unknown_points if points is None else float(on_grid(np.array([points]))[0])
+
     def points(self, values: pd.Series, states: pd.Series | None = None) -> Floats:
         """Return the points of each row (n,); never NaN."""
         given: Any = text_values(values) if isinstance(self.curve, Categorical) else _as_numbers(values)
         points = self.curve.at(given)
         gone = pd.isna(given)
         unseen = np.isnan(points)
-        points[unseen] = float(on_grid(np.array([self.expected_points]))[0])
+        points[unseen] = self.unknown_points
         if gone.any():
-            state = _state_texts(states, len(points))
-            for name, value in self.missing:
-                points[gone & (state == name)] = value
+            state = state_texts(states, len(points))
+            for name, _ in self.missing:
+                points[gone & (state == name)] = self.state_points(name)
         return points
 
 
@@ -104,12 +121,6 @@ def _as_numbers(values: pd.Series) -> Floats:
             came=str(fault),
             fix="Map text to numbers in the source, or refit with it as a category.",
         ) from fault
-
-
-def _state_texts(states: pd.Series | None, n_rows: int) -> NDArray[np.object_]:
-    if states is None:
-        return np.full(n_rows, "missing", dtype=object)
-    return states.astype(object).where(states.notna(), "missing").to_numpy(dtype=object)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -260,6 +271,10 @@ class Scorecard:
         if segments is not None and self.segment_offsets:
             table = dict(self.segment_offsets)
             offset = np.array([table.get(segment, 0.0) for segment in segments], dtype=np.float64)
+        return self.logit_with(offset, health)
+
+    def logit_with(self, offset: Floats | float, health: Floats) -> Floats:
+        """Return the churn logit that goes with `health` (n,) where the segment adds `offset` (n,)."""
         return self.calibration.of(self.intercept + offset - self.slope * health)
 
     def health_at(self, probability: float) -> float:
@@ -273,19 +288,9 @@ class Scorecard:
         A state that is itself known ("never happened") counts as data; measures that cannot apply yet leave the
         denominator.
         """
-        backed = np.zeros(len(snapshot))
-        applicable = np.zeros(len(snapshot))
         members = {pair.name: pair.members for pair in self.pairs}
-        for measure in self.measures:
-            known = applies = np.ones(len(snapshot), dtype=bool)
-            for name in members.get(measure.name, (measure.name,)):  # a pair is known where both its members are
-                gone = snapshot[name].isna().to_numpy()
-                state = _state_texts(snapshot.get(name + STATE_SUFFIX), len(snapshot))
-                known = known & (~gone | np.isin(state, list(_KNOWN_STATES)))
-                applies = applies & (~gone | ~np.isin(state, list(_INAPPLICABLE)))
-            backed += measure.weight * (known & applies)
-            applicable += measure.weight * applies
-        return np.where(applicable > 0, backed / np.maximum(applicable, 1e-9), 0.0)
+        lines = [(measure.weight, members.get(measure.name, (measure.name,))) for measure in self.measures]
+        return backed_share(lines, snapshot)
 
     def with_reference(self, snapshot: pd.DataFrame, weight: Floats | None = None) -> Scorecard:
         """Return the card with `snapshot` as the cohort that reasons are measured from; rows count by `weight`."""

@@ -17,14 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.thresholds import band_of_value
-from churnfit.scorecard.words import healthy_words, value_words
-from churnfit.tables import STATE_SUFFIX
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["reason_sentence", "reasons", "shap_values", "summary_figure"]
+__all__ = ["reasons", "shap_values", "summary_figure"]
 
 
 def shap_values(card: Scorecard, points: pd.DataFrame) -> pd.DataFrame:
@@ -87,32 +84,6 @@ def _probability_shares(card: Scorecard, values: NDArray[np.float64], snapshot: 
     per_point = np.divide(distance, total, out=slope_there, where=np.abs(total) > 1e-9)
     shares: NDArray[np.float64] = values * per_point[:, np.newaxis]
     return shares
-
-
-def reason_sentence(card: Scorecard, name: str, row: pd.Series, peers: float | None = None) -> str:
-    """Return one reason in words: value, threshold and target, position among peers.
-
-    Parameters
-    ----------
-    name : str
-        A measure of the card.
-    row : Series
-        The account's row of the snapshot.
-    peers : float, optional
-        Median of the measure among accounts of the same run.
-    """
-    measure = card.measure(name)
-    state = row.get(name + STATE_SUFFIX)
-    value = row[name]
-    said = f"{measure.label}: {value_words(measure, value, None if pd.isna(state) else str(state))}"
-    states = None if pd.isna(state) else pd.Series([state])
-    points = float(measure.points(pd.Series([value], name=name), states)[0])
-    band = band_of_value(card, measure, points)
-    parts = [said, f"healthy {healthy_words(card, measure)}"]
-    if peers is not None and np.isfinite(peers):
-        parts.append(f"peers' median {value_words(measure, peers, None)}")
-    parts.append(f"{band}, {points - measure.expected_points:+.1f} health points")
-    return "; ".join(parts)
 
 
 def _as_numbers(column: pd.Series) -> NDArray[np.float64]:

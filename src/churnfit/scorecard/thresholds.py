@@ -16,7 +16,7 @@ import numpy as np
 from churnfit.scorecard.card import Band, CardMeasure, Scorecard
 from churnfit.scorecard.points import Categorical, Graded
 
-__all__ = ["RED_RISK", "ValueBand", "band_of_value", "points_needed", "points_to_red", "value_bands"]
+__all__ = ["RED_RISK", "ValueBand", "band_of_value", "colour_cuts", "points_needed", "points_to_red", "value_bands"]
 
 RED_RISK = 1.5  # "half as likely again": the smallest difference that people act on in one measure alone
 _TIE = 0.5 / 1024  # half a grain: points nearer than this are the same points
@@ -45,10 +45,16 @@ def points_to_red(card: Scorecard, base_rate: float) -> float:
 
 def band_of_value(card: Scorecard, measure: CardMeasure, points: float) -> Band:
     """Return the colour of a value (or state) of `measure` that earns `points`."""
-    green, amber = points_needed(card, measure)
-    if points >= green - _TIE:
+    green_from, amber_above = colour_cuts(card, measure)
+    if points >= green_from:
         return "green"
-    return "amber" if points > amber + _TIE else "red"
+    return "amber" if points > amber_above else "red"
+
+
+def colour_cuts(card: Scorecard, measure: CardMeasure) -> tuple[float, float]:
+    """Return the points from which `measure` is green, and above which it is amber, ties allowed for."""
+    green, amber = points_needed(card, measure)
+    return green - _TIE, amber + _TIE
 
 
 def value_bands(card: Scorecard, measure: CardMeasure) -> tuple[ValueBand, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from churnfit.scorecard.card import Band, CardMeasure, Scorecard
 from churnfit.scorecard.points import Categorical
 from churnfit.scorecard.thresholds import value_bands
 
-__all__ = ["STATE_WORDS", "healthy_words", "number_words", "value_words"]
+__all__ = ["PERCENTILE", "SHARES", "STATE_WORDS", "healthy_words", "number_words", "said_number", "value_words"]
 
 STATE_WORDS = {
     "missing": "no data",
@@ -21,7 +22,30 @@ STATE_WORDS = {
     "never": "not yet",
     "too_few_peers": "too few peers",
 }
-_SHARES = frozenset({"share", "%"})
+SHARES = frozenset({"share", "%"})
+PERCENTILE = "percentile"
+_NOUGHT = 1e-12  # what is smaller is said as 0
+
+
+def said_number(value: float, share: bool = False, whole: bool = False) -> float:
+    """Return the number that is said for `value`: a share in whole percent, else two to three digits.
+
+    Values that are said alike come out the same, so that words are made once for all of them. Halves go to the even
+    neighbour.
+
+    Examples
+    --------
+    >>> [float(said_number(value)) for value in (3.96, 1234.5, 0.0123)]
+    [4.0, 1234.0, 0.012]
+    """
+    size = abs(value)
+    scale = 100.0 if share or size < 1.0 else 10.0
+    scale = 1.0 if not share and (whole or size >= 100.0) else scale
+    if _NOUGHT < size < 0.1 and not (share or whole):
+        while size * scale < 10.0:
+            scale *= 10.0
+    said: float = np.rint(value * scale) / (1.0 if share else scale) + 0.0  # + 0.0: nobody says minus nought
+    return said
 
 
 def number_words(value: float, unit: str = "") -> str:
@@ -32,14 +56,15 @@ def number_words(value: float, unit: str = "") -> str:
     >>> number_words(0.256, "share"), number_words(12.0, "days"), number_words(1234.5)
     ('26 %', '12 days', '1,234')
     """
-    if unit in _SHARES:
-        return f"{100 * value:.0f} %"
-    if unit == "percentile":
-        return f"percentile {value:.0f}"
-    if abs(value) >= 100 or value == round(value):
-        text = f"{value:,.0f}"
+    said = float(said_number(float(value), share=unit in SHARES, whole=unit == PERCENTILE))
+    if unit in SHARES:
+        return f"{said:.0f} %"
+    if unit == PERCENTILE:
+        return f"percentile {said:.0f}"
+    if abs(said) >= 100 or said == round(said):
+        text = f"{said:,.0f}"
     else:
-        text = f"{value:.2g}" if abs(value) < 1 else f"{value:.1f}"
+        text = f"{said:.2g}" if abs(said) < 1 else f"{said:.1f}"
     return f"{text} {unit}".rstrip()
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 from churnfit.errors import IntegrityError
 from churnfit.files import read_parquet, write_parquet
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.shap import reason_sentence, reasons
+from churnfit.scorecard.sentences import Sentences
+from churnfit.scorecard.shap import reasons
 
 __all__ = ["ScoredRun", "publish", "published_reasons", "run_folder", "run_key", "score", "words_of"]
 
@@ -65,10 +66,13 @@ def words_of(card: Scorecard, run: ScoredRun, account_ids: list[str], *, top: in
     numeric = [m.name for m in card.measures if pd.api.types.is_numeric_dtype(run.snapshot[m.name])]
     medians = run.snapshot.groupby("segment", dropna=False)[numeric].median()
     said: dict[str, list[str]] = {account_id: [] for account_id in account_ids}
+    sentences = Sentences(card)
+    scores = run.scores.set_index("account_id")
     for account_id, name in zip(wanted["account_id"], wanted["measure"], strict=True):
         row = rows.loc[account_id]
         peers = float(medians.loc[row["segment"], name]) if name in numeric and pd.notna(row["segment"]) else None
-        said[account_id].append(reason_sentence(card, name, row, peers))
+        points = float(scores.loc[account_id, f"points_{name}"])
+        said[account_id].append(sentences.of_row(name, row, points=points, peers=peers))
     return said
 
 
