@@ -15,7 +15,6 @@ from churnfit.evaluation.interactions import Interactions
 from churnfit.evaluation.intervals import Interval, Key, bootstrap
 from churnfit.evaluation.metrics import METRIC_TITLES, MODEL_TITLES, every_metric
 from churnfit.evaluation.ranking import auc_of, caught_of, ladder, ratio
-from churnfit.evaluation.recalibration import intercepts_in_the_large, recalibrations
 from churnfit.evaluation.results import (
     Backtest,
     BandRow,
@@ -26,6 +25,7 @@ from churnfit.evaluation.results import (
     TrainingContext,
 )
 from churnfit.evaluation.rolling import too_few
+from churnfit.learning.recalibration import intercepts_in_the_large, recalibrations
 from churnfit.spec import Bands, ScorecardSpec, nearest
 
 __all__ = ["EvaluationReport", "TrainingContext", "evaluate"]
