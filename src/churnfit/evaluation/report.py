@@ -14,6 +14,7 @@ from churnfit.evaluation.calibration_error import ece_interval
 from churnfit.evaluation.interactions import Interactions
 from churnfit.evaluation.intervals import Interval, Key, bootstrap
 from churnfit.evaluation.metrics import METRIC_TITLES, MODEL_TITLES, every_metric
+from churnfit.evaluation.profit import money_of
 from churnfit.evaluation.ranking import auc_of, caught_of, ladder, ratio
 from churnfit.evaluation.results import (
     Backtest,
@@ -104,6 +105,7 @@ def evaluate(
         segments=tuple(_segment_row(str(name), part, found) for name, part in rows.groupby("segment", sort=True)),
         bands=tuple(_band_row(band, rows, found) for band in _BANDS),
         profit=Profit(by_band_per_1000=found["profit", "bands"], everybody_per_1000=found["profit", "everybody"]),
+        money=money_of(rows, models, spec),
         price=_price(found, sample.capacity, interactions) if "challenger" in models else None,
         backtest=backtest,
         pairs_asked=pairs_asked,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from churnfit.evaluation.interactions import Interactions
+    from churnfit.evaluation.profit import Money
 
 __all__ = [
     "Backtest",
@@ -191,6 +192,7 @@ class EvaluationReport:
     segments: tuple[SegmentRow, ...]
     bands: tuple[BandRow, ...]
     profit: Profit
+    money: Money | None = None
     price: Price | None = None
     backtest: Backtest | None = None
     pairs_asked: tuple[str, ...] = ()

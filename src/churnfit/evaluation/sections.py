@@ -10,6 +10,7 @@ from churnfit.evaluation.prose import Section, number, percent, with_interval
 if TYPE_CHECKING:
     from churnfit.evaluation.interactions import Interactions, MissedInteraction
     from churnfit.evaluation.intervals import Interval
+    from churnfit.evaluation.profit import Money
     from churnfit.evaluation.results import Backtest, EvaluationReport, OriginRow, Price, TrainingContext
 
 __all__ = ["backtest_sections", "report_sections"]
@@ -26,7 +27,12 @@ def report_sections(report: EvaluationReport) -> list[Section]:
         sections.append(_price(report.price))
         if report.price.interactions is not None:
             sections.append(_interactions(report.price.interactions))
-    sections += [_bands(report), _calibration(report), _segments(report)]
+    sections += [
+        _bands(report),
+        *([_money(report.money)] if report.money else []),
+        _calibration(report),
+        _segments(report),
+    ]
     return [*sections, *(backtest_sections(report.backtest) if report.backtest else [])]
 
 
@@ -201,6 +207,33 @@ def _bands(report: EvaluationReport) -> Section:
             for row in report.bands
         ),
         figures=("health",),
+    )
+
+
+def _money(money: Money) -> Section:
+    first, second = money.save_rates
+    doubt = f"save rates of Beta({number(first, 1)}, {number(second, 1)})" if first else "the spec's save rate"
+    best = max(range(len(money.by_cut)), key=lambda cut: money.by_cut[cut].estimate)
+    return Section(
+        title="What calling earns",
+        sentences=(
+            "Expected maximum profit (EMP): value saved minus cost per 1,000 scored accounts when each model calls as "
+            f"many as pay best, averaged over {doubt}. No cut was chosen before these accounts were seen, so it says "
+            "what the ranking is worth, not what the bands earned.",
+            f"By hindsight the best cut for calls is health {best}, earning {with_interval(money.by_cut[best], 0)}; "
+            f"the card expected {number(money.said_by_cut[best], 0)}.",
+        ),
+        header=("", "EMP", "accounts called", "EMP, card minus this"),
+        rows=tuple(
+            (
+                MODEL_TITLES[model],
+                with_interval(found, 0),
+                with_interval(money.called[model], 2),
+                with_interval(money.differences[model], 0) if model in money.differences else "-",
+            )
+            for model, found in money.emp.items()
+        ),
+        figures=("profit",),
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from churnfit import __version__
 from churnfit.errors import DataError
 from churnfit.evaluation.backtest import Split, split
-from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
+from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure, profit_figure
 from churnfit.evaluation.gates import Verdict, judge
 from churnfit.evaluation.interactions import missed_interactions
 from churnfit.evaluation.report import EvaluationReport, TrainingContext, evaluate
@@ -111,8 +111,10 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     figures |= {
         "calibration": calibration_figure(judged),
         "health": health_figure(judged),
-        "lift": lift_figure(judged),
+        "lift": lift_figure(judged, report.money),
     }
+    if report.money is not None:
+        figures["profit"] = profit_figure(report.money, learned.bands)
     if learned.measures:
         figures["points"] = points_figure(learned)
     record = RunRecord(
