@@ -1,11 +1,20 @@
 import io
 
+import numpy as np
 import pytest
 
-from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure, profit_figure
+from churnfit.evaluation.figures import (
+    calibration_figure,
+    flips_figure,
+    health_figure,
+    lift_figure,
+    origins_figure,
+    profit_figure,
+)
 from churnfit.evaluation.intervals import Interval
 from churnfit.evaluation.profit import money_of
 from churnfit.evaluation.results import Backtest, OriginRow
+from churnfit.learning.steadiness import flip_curve
 from churnfit.scorecard.bands import BandCuts
 
 
@@ -89,4 +98,15 @@ def test_origins_keep_their_place_when_they_cannot_be_judged():
     points = [line.get_xdata().tolist() for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert points == [[1.0]]
     assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()] == ["2025-01-01", "2025-02-01"]
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_flips_name_the_chosen_policy():
+    """Every policy is a point; the chosen one is said."""
+    wobbly = np.tile([50.0, 50, 38, 50, 38, 50, 50, 50, 50, 50, 50], (10, 1))
+    flips = flip_curve(BandCuts(red_below=40.0, green_from=70.0), wobbly, days_apart=7)
+    figure = flips_figure(flips)
+    [axes] = figure.axes
+    assert any("chosen: at once from" in text.get_text() for text in axes.texts)
+    assert len(axes.lines[2].get_xdata()) == len(flips.policies)
     assert drawn(figure).startswith(b"\x89PNG")

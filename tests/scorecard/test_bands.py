@@ -2,10 +2,14 @@
 
 from dataclasses import replace
 
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.small_card import CARD
 
 from churnfit.scorecard.band_words import cut_words
-from churnfit.scorecard.bands import BandCuts
+from churnfit.scorecard.bands import BandCuts, Steadiness
 from churnfit.scorecard.card import Scorecard
 from churnfit.spec import Bands
 
@@ -63,3 +67,57 @@ def test_other_rules_say_what_they_reach():
     said = cut_words(CARD, SURE, bands(rule="precision", red=red, amber=amber), price=0.0)
     assert said[0].endswith("at least 50% of these accounts and worse are expected to churn")
     assert said[1].endswith("at least 20% of these accounts and worse are expected to churn")
+
+
+STEADY = replace(SURE, steadiness=Steadiness(clear=8.0, dwell_days=14, flips_removed=0.8, delay_runs=0.9))
+
+
+@pytest.mark.parametrize(
+    ("before", "health", "days", "shown"),
+    [
+        ("amber", 39.0, 0, "amber"),  # one point below the cut, since today
+        ("amber", 39.0, 13, "amber"),
+        ("amber", 39.0, 14, "red"),  # for two weeks
+        ("amber", 31.9, 0, "red"),  # clearly below
+        ("red", 47.9, 0, "red"),
+        ("red", 48.0, 0, "amber"),  # clearly above
+        ("red", 41.0, 14, "amber"),
+        ("green", 35.0, 0, "amber"),  # clearly not green, not clearly red
+        ("green", 35.0, 14, "red"),
+        ("red", 90.0, 0, "green"),
+        ("red", 75.0, 0, "amber"),  # clearly not red, not clearly green
+    ],
+)
+def test_a_shown_band_changes_where_it_is_clear_or_has_lasted(before, health, days, shown):
+    """Red below 40, green from 70; 8 points are clear, 14 days are long."""
+    found = STEADY.shown_band(np.array([before], dtype=object), np.array([health]), np.array([float(days)]))
+    assert found.tolist() == [shown]
+
+
+def test_without_steadiness_the_shown_band_is_the_band():
+    """Whatever went before."""
+    before, health = np.array(["green", "red"], dtype=object), np.array([39.9, 70.0])
+    assert SURE.shown_band(before, health, np.zeros(2)).tolist() == SURE.band(health).tolist() == ["red", "green"]
+
+
+@given(
+    st.lists(st.floats(0, 100), min_size=1, max_size=20),
+    st.sampled_from(["red", "amber", "green"]),
+    st.integers(0, 30),
+)
+def test_a_shown_band_lies_between_what_was_shown_and_the_band(health, before, days):
+    """Never worse than both, never better than both; and who is at `red_until` or above is not shown red."""
+    order = ["red", "amber", "green"]
+    scores = np.array(health)
+    shown = STEADY.shown_band(np.full(len(scores), before, dtype=object), scores, np.full(len(scores), float(days)))
+    for band, one, value in zip(STEADY.band(scores), shown, health, strict=True):
+        low, high = sorted((order.index(band), order.index(before)))
+        assert low <= order.index(one) <= high
+        assert one != "red" or value < STEADY.red_until
+
+
+def test_steadiness_comes_back_from_json():
+    """As it went, with the intervals."""
+    card = replace(CARD, bands=STEADY)
+    assert Scorecard.from_json(card.to_json()) == card
+    assert CARD.sha256 != card.sha256

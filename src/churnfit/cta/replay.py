@@ -8,6 +8,7 @@ from datetime import date
 
 from churnfit.cta.ranking import rank
 from churnfit.cta.rules import Decision, ScoredAccount, Standing, decide
+from churnfit.scorecard.bands import BandCuts
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["Asked", "replay", "standing_after"]
@@ -21,7 +22,7 @@ class Asked:
     load: Mapping[str, int]
 
 
-def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Asked:
+def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec, *, cuts: BandCuts | None = None) -> Asked:
     """Return what the accounts of `days`, taken in the order of their dates, would have opened.
 
     The first date begins with an empty queue, so it opens one CTA per red account; the later ones say what is new.
@@ -29,7 +30,7 @@ def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Ask
     standing = Standing(states={}, open_ctas={}, last_closed={})
     opened = {}
     for day in sorted(days):
-        decision = decide(days[day], standing, spec, as_of=day, version="replay")
+        decision = decide(days[day], standing, spec, as_of=day, version="replay", cuts=cuts)
         opened[day] = tuple(sorted(cta.account_id for cta in (*decision.opened, *decision.reopened)))
         standing = standing_after(standing, decision)
     load: dict[str, int] = {}

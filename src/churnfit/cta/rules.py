@@ -1,9 +1,9 @@
 """When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
 
-A CTA stands for one *episode*: an unbroken run of scored dates on which the account is red. Its key is made of card,
-account, trigger and the date the episode began, so no re-run can open it twice. It resolves by itself when the account
-leaves red or is no longer scored; an account that is red again within the cooldown gets its CTA back, so neither a flap
-nor a night of missing data loses it or doubles it.
+A CTA stands for one *episode*: an unbroken run of scored dates on which the account is shown red. Its key is made of
+card, account, trigger and the date the episode began, so no re-run can open it twice. It resolves by itself when the
+account leaves red or is no longer scored; an account that is red again within the cooldown gets its CTA back, so
+neither a flap nor a night of missing data loses it or doubles it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
+import numpy as np
+
+from churnfit.scorecard.bands import BandCuts
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["AccountState", "Cta", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
@@ -38,11 +41,15 @@ class ScoredAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountState:
-    """An account's band and since when it has been in it without a break."""
+    """An account's shown band and since when it has been shown without a break.
+
+    `beyond_since` is the date since which the band of its health has been another one; None where they agree.
+    """
 
     account_id: str
     band: str
     band_since: date
+    beyond_since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,21 +108,30 @@ def expected_value(account: ScoredAccount, spec: ScorecardSpec) -> float:
 
 
 def decide(
-    accounts: list[ScoredAccount], standing: Standing, spec: ScorecardSpec, *, as_of: date, version: str
+    accounts: list[ScoredAccount],
+    standing: Standing,
+    spec: ScorecardSpec,
+    *,
+    as_of: date,
+    version: str,
+    cuts: BandCuts | None = None,
 ) -> Decision:
-    """Return what the run of `as_of` changes; the same input gives the same decision."""
-    states = [_state(account, standing.states.get(account.account_id), as_of) for account in accounts]
+    """Return what the run of `as_of` changes; the same input gives the same decision.
+
+    CTAs follow the shown band, which `cuts` hold steady; without them it is the band.
+    """
+    states = _states(accounts, standing.states, cuts, as_of)
     opened, reopened, updated, resolved = [], [], [], []
     for account, state in zip(accounts, states, strict=True):
         current = standing.open_ctas.get(account.account_id)
         fresh = _fresh(
             account, spec, as_of=as_of, version=version, key=cta_key(spec.name, account.account_id, state.band_since)
         )
-        if current is not None and account.band == "red":
+        if current is not None and state.band == "red":
             updated.append(_with_facts(current, fresh))
         elif current is not None:
             resolved.append(_closed(current, as_of))
-        elif account.band == "red":
+        elif state.band == "red":
             last = standing.last_closed.get(account.account_id)
             if last is not None and _same_cause(last, fresh, spec):
                 reopened.append(replace(_with_facts(last, fresh), status="open", closed_on=None))
@@ -132,10 +148,30 @@ def decide(
     )
 
 
-def _state(account: ScoredAccount, before: AccountState | None, as_of: date) -> AccountState:
-    same = before is not None and before.band == account.band
-    since = before.band_since if before is not None and same else as_of
-    return AccountState(account_id=account.account_id, band=account.band, band_since=since)
+def _states(
+    accounts: list[ScoredAccount], before: Mapping[str, AccountState], cuts: BandCuts | None, as_of: date
+) -> list[AccountState]:
+    """Return every account's shown band; one that began on this very date is decided anew, as if for the first time."""
+    known = [before.get(account.account_id) for account in accounts]
+    last = [
+        state.band if state is not None and state.band_since < as_of else account.band
+        for account, state in zip(accounts, known, strict=True)
+    ]
+    since = [state.beyond_since or as_of if state is not None else as_of for state in known]
+    bands: list[str] = [account.band for account in accounts]
+    if cuts is not None:
+        health = np.array([account.health for account in accounts], dtype=np.float64)
+        days = np.array([(as_of - day).days for day in since], dtype=np.float64)
+        bands = cuts.shown_band(np.array(last, dtype=object), health, days).tolist()
+    return [
+        AccountState(
+            account_id=account.account_id,
+            band=band,
+            band_since=state.band_since if state is not None and state.band == band else as_of,
+            beyond_since=None if band == account.band else day if band == was else as_of,
+        )
+        for account, state, band, was, day in zip(accounts, known, bands, last, since, strict=True)
+    ]
 
 
 def _same_cause(last: Cta, fresh: Cta, spec: ScorecardSpec) -> bool:

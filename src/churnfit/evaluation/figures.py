@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.evaluation.ranking import ladder
+from churnfit.learning.steadiness import DELAY_AT_MOST, REMOVED_AT_LEAST
 from churnfit.scorecard.band_words import with_range
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
     from churnfit.evaluation.profit import Money
     from churnfit.evaluation.results import Backtest
+    from churnfit.learning.steadiness import FlipCurve
     from churnfit.scorecard.bands import BandCuts
 
-__all__ = ["calibration_figure", "health_figure", "lift_figure", "origins_figure", "profit_figure"]
+__all__ = ["calibration_figure", "flips_figure", "health_figure", "lift_figure", "origins_figure", "profit_figure"]
 
 FloatArray = NDArray[np.float64]
 
@@ -206,6 +208,40 @@ def profit_figure(money: Money, cuts: BandCuts) -> Figure:
     axes.set_xlabel("everybody below this health is called", color=_INK)
     axes.set_ylabel("value saved − cost, per 1,000 accounts", color=_INK)
     figure.suptitle("Where does a call stop paying?", x=0.01, ha="left", fontsize=12, color=_INK)
+    return figure
+
+
+def flips_figure(flips: FlipCurve) -> Figure:
+    """Return what steadier bands do on a replay: flips removed against delay, every policy that was tried.
+
+    Parameters
+    ----------
+    flips : FlipCurve
+        The chosen policy is named; the limits of the choice are the dotted lines.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(100 * REMOVED_AT_LEAST, color=_FAINT, linewidth=1, linestyle=":")
+    axes.axvline(DELAY_AT_MOST, color=_FAINT, linewidth=1, linestyle=":")
+    tried, best = (
+        ([one.delay_runs for one in some], [100 * one.flips_removed for one in some])
+        for some in (flips.policies, flips.frontier)
+    )
+    axes.plot(*tried, "o", color=_FAINT, markersize=4)
+    axes.plot([0, *best[0]], [0, *best[1]], color=_COLOURS["card"], linewidth=1.6, drawstyle="steps-post")
+    if flips.chosen is not None:
+        at = (flips.chosen.delay_runs, 100 * flips.chosen.flips_removed)
+        axes.plot(*at, "o", color=_COLOURS["card"], markersize=9, zorder=5)
+        said = f"chosen: at once from {flips.chosen.clear:g} points,\nelse after {flips.chosen.dwell_days} days"
+        axes.annotate(said, at, xytext=(14, -30), textcoords="offset points", color=_COLOURS["card"], fontsize=9)
+    _plain_axes(axes)
+    axes.set(xlim=(0, None), ylim=(0, 101))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
+    axes.set_xlabel("runs until a lasting change is shown", color=_INK)
+    axes.set_ylabel("flips removed", color=_INK)
+    figure.suptitle("What do steady bands cost?", x=0.01, ha="left", fontsize=12, color=_INK)
     return figure
 
 

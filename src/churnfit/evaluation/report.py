@@ -27,6 +27,7 @@ from churnfit.evaluation.results import (
 )
 from churnfit.evaluation.rolling import too_few
 from churnfit.learning.recalibration import intercepts_in_the_large, recalibrations
+from churnfit.learning.steadiness import FlipCurve
 from churnfit.spec import Bands, ScorecardSpec, nearest
 
 __all__ = ["EvaluationReport", "TrainingContext", "evaluate"]
@@ -48,6 +49,7 @@ def evaluate(
     interactions: Interactions | None = None,
     backtest: Backtest | None = None,
     pairs_asked: tuple[str, ...] = (),
+    flips: FlipCurve | None = None,
 ) -> EvaluationReport:
     """Return the evaluation of a card on rows it was not learned from.
 
@@ -67,6 +69,8 @@ def evaluate(
         The rolling backtest, where there is more than one origin.
     pairs_asked : tuple of str
         The named pairs of the card behind ``p_paired``, which the card itself does without.
+    flips : FlipCurve, optional
+        What steadier bands do on a replay, where there was one.
 
     Raises
     ------
@@ -109,6 +113,7 @@ def evaluate(
         price=_price(found, sample.capacity, interactions) if "challenger" in models else None,
         backtest=backtest,
         pairs_asked=pairs_asked,
+        flips=flips,
     )
 
 

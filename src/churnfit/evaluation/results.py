@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from churnfit.evaluation.interactions import Interactions
     from churnfit.evaluation.profit import Money
+    from churnfit.learning.steadiness import FlipCurve
 
 __all__ = [
     "Backtest",
@@ -196,6 +197,7 @@ class EvaluationReport:
     price: Price | None = None
     backtest: Backtest | None = None
     pairs_asked: tuple[str, ...] = ()
+    flips: FlipCurve | None = None
 
     @property
     def title(self) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from churnfit.evaluation.decision_sections import bands_section, flips_section, money_section
 from churnfit.evaluation.metrics import METRIC_TITLES, MODEL_TITLES
 from churnfit.evaluation.prose import Section, number, percent, with_interval
 
 if TYPE_CHECKING:
     from churnfit.evaluation.interactions import Interactions, MissedInteraction
     from churnfit.evaluation.intervals import Interval
-    from churnfit.evaluation.profit import Money
     from churnfit.evaluation.results import Backtest, EvaluationReport, OriginRow, Price, TrainingContext
 
 __all__ = ["backtest_sections", "report_sections"]
@@ -28,8 +28,9 @@ def report_sections(report: EvaluationReport) -> list[Section]:
         if report.price.interactions is not None:
             sections.append(_interactions(report.price.interactions))
     sections += [
-        _bands(report),
-        *([_money(report.money)] if report.money else []),
+        bands_section(report),
+        *([flips_section(report.flips)] if report.flips else []),
+        *([money_section(report.money)] if report.money else []),
         _calibration(report),
         _segments(report),
     ]
@@ -181,59 +182,6 @@ def _sentence(found: Interactions, pair: MissedInteraction) -> str:
     return (
         f"{first} and {second} count together otherwise than apart: where {first} is {one} and {second} is {other}, "
         f"the challenger's churn logit is {number(pair.riskiest_logit, 2)} above their sum, on average."
-    )
-
-
-def _bands(report: EvaluationReport) -> Section:
-    profit = report.profit
-    return Section(
-        title="Bands",
-        sentences=(
-            "Value saved minus cost, per 1,000 scored accounts: "
-            f"{with_interval(profit.by_band_per_1000, 0)} when acting by band, "
-            f"{with_interval(profit.everybody_per_1000, 0)} when everybody gets the red action, 0 when nobody does.",
-        ),
-        header=("band", "snapshots", "share", "churned", "share of churners", "churn rate", "lift"),
-        rows=tuple(
-            (
-                row.band,
-                f"{row.rows:,}",
-                percent(row.share),
-                f"{row.churned_rows:,}",
-                percent(row.share_of_churners),
-                with_interval(row.churn_rate),
-                with_interval(row.lift, 2),
-            )
-            for row in report.bands
-        ),
-        figures=("health",),
-    )
-
-
-def _money(money: Money) -> Section:
-    first, second = money.save_rates
-    doubt = f"save rates of Beta({number(first, 1)}, {number(second, 1)})" if first else "the spec's save rate"
-    best = max(range(len(money.by_cut)), key=lambda cut: money.by_cut[cut].estimate)
-    return Section(
-        title="What calling earns",
-        sentences=(
-            "Expected maximum profit (EMP): value saved minus cost per 1,000 scored accounts when each model calls as "
-            f"many as pay best, averaged over {doubt}. No cut was chosen before these accounts were seen, so it says "
-            "what the ranking is worth, not what the bands earned.",
-            f"By hindsight the best cut for calls is health {best}, earning {with_interval(money.by_cut[best], 0)}; "
-            f"the card expected {number(money.said_by_cut[best], 0)}.",
-        ),
-        header=("", "EMP", "accounts called", "EMP, card minus this"),
-        rows=tuple(
-            (
-                MODEL_TITLES[model],
-                with_interval(found, 0),
-                with_interval(money.called[model], 2),
-                with_interval(money.differences[model], 0) if model in money.differences else "-",
-            )
-            for model, found in money.emp.items()
-        ),
-        figures=("profit",),
     )
 
 

@@ -112,8 +112,8 @@ def replay_weeks(
             if len(scores) == 2:
                 changes += _changes(scores["champion"], scores["candidate"], as_of.date())
     sides = {
-        name: Side(asked=replay(days[name], spec), coverage=float(pd.concat(coverage[name]).mean()))
-        for name in cards
+        name: Side(asked=replay(days[name], spec, cuts=card.bands), coverage=float(pd.concat(coverage[name]).mean()))
+        for name, card in cards.items()
         if days[name]
     }
     return Replay(

@@ -155,7 +155,9 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     with closing(workspace.store()) as store:
         done = store.publish(
             row,
-            lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version),
+            lambda standing: decide(
+                accounts, standing, spec, as_of=row.as_of, version=row.version, cuts=champion.bands
+            ),
             dry_run=dry_run,
         )
         there = store.run(key)
@@ -238,8 +240,8 @@ def _state(row: pd.Series, name: str) -> str | None:
 
 
 def scored_accounts(card: Scorecard, run: ScoredRun, spec: ScorecardSpec) -> list[ScoredAccount]:
-    """Return the scored accounts as CTAs see them: red ones with their lead measure and reasons in words."""
-    red = run.scores.loc[run.scores["band"] == "red", "account_id"].tolist()
+    """Return the scored accounts as CTAs see them; those that can be shown red with their reasons in words."""
+    red = run.scores.loc[run.scores["health"] < card.bands.red_until, "account_id"].tolist()
     words = words_of(card, run, red, top=_TOP_REASONS)
     to_act_on = _to_act_on(card, spec)
     bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(to_act_on)]

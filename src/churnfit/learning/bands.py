@@ -33,7 +33,7 @@ Floats: TypeAlias = NDArray[np.float64]
 _POINTS = 101  # whole health points, 100 among them: cuts are numbers that people say
 _MIDDLES: Floats = np.arange(_POINTS, dtype=np.float64) + 0.5
 _TAILS = (0.05, 0.95)  # a 90 % interval
-_FLATNESS = 50.0  # accounts that say value does not depend on health: a prior that modest evidence overrules
+_FLATNESS = 100.0  # accounts that say value does not depend on health: a prior that modest evidence overrules
 _BETWEEN = 1e-6  # rows wherever there are none: they place a cut that all accounts leave open
 _ROUNDING = 1 + 1e-9  # sums of shares that reach a target but for the last bit
 _EDGE = 1e-12  # a probability of exactly 0 or 1 has no logit

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from churnfit.scorecard.bands import BandCuts
+from churnfit.scorecard.bands import BandCuts, Steadiness
 from churnfit.scorecard.card import Scorecard
 from churnfit.spec import BandAction, Bands
 
-__all__ = ["cut_words", "with_range"]
+__all__ = ["cut_words", "steadiness_words", "with_range"]
 
 _TARGETS = {
     "precision": "at least {share:.0%} of these accounts and worse are expected to churn",
@@ -43,6 +43,22 @@ def cut_words(card: Scorecard, cuts: BandCuts, bands: Bands, *, price: float) ->
         worth = f"one call more is worth {price:,.0f}" if price else "which is enough: one call more is worth nothing"
         said.append(f"capacity for calls: {bands.capacity:.0%} of accounts; {worth}")
     return said
+
+
+def steadiness_words(steadiness: Steadiness) -> str:
+    """Return when a shown band changes, and what that does.
+
+    Examples
+    --------
+    >>> steadiness_words(Steadiness(clear=8.0, dwell_days=14, flips_removed=0.805, delay_runs=0.88))
+    'a shown band changes at once 8 points beyond a cut, else after 14 days beyond it: 80% fewer flips, 0.9 runs later'
+    """
+    at_once = f"at once {steadiness.clear:g} points beyond a cut, else " if steadiness.clear < 100 else ""
+    return (
+        f"a shown band changes {at_once}after {steadiness.dwell_days} days beyond "
+        f"{'it' if at_once else 'a cut'}: {steadiness.flips_removed:.0%} fewer flips, {steadiness.delay_runs:.1f} runs "
+        "later"
+    )
 
 
 def _because(bands: Bands, action: BandAction) -> str:
