@@ -36,6 +36,7 @@ benchmarks-smoke: .venv/installed-dev
 	$(BIN)/python benchmarks/small_cohorts.py --smoke
 	$(BIN)/python benchmarks/large_fit.py --smoke --cache build/learners
 	$(BIN)/python benchmarks/leaks.py --smoke
+	$(BIN)/python benchmarks/decisions.py --smoke
 	$(BIN)/python benchmarks/history.py --smoke
 	$(BIN)/python benchmarks/queue_weeks.py --smoke
 	$(BIN)/python benchmarks/store.py --smoke

@@ -13,7 +13,7 @@ from tests.jobs.small_workspace import SPEC
 from tests.small_card import spec_of
 
 from churnfit.errors import SpecError
-from churnfit.spec import ScorecardSpec, nearest, read_spec
+from churnfit.spec import Bands, ScorecardSpec, nearest, read_spec
 
 TEMPLATES = sorted(
     path.name for path in files("churnfit").joinpath("templates").iterdir() if path.name.endswith("toml")
@@ -73,6 +73,9 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ("horizon_days = 20", "horizon_days = 0", r"cohort.horizon_days: .*greater than or equal to 1"),
         ("save_rate = 0.2", "save_rate = 1.2", r"bands.red.save_rate: .*less than or equal to 1"),
         ("save_rate = 0.2", "save_rate = nan", r"bands.red.save_rate: "),
+        ("save_rate = 0.2", "save_rate = 0.2, target = 0.3", r'bands: .*rule "profit" has none'),
+        ("[bands]", '[bands]\nrule = "recall"', r'bands: .*rule "recall" needs one for red and one for amber'),
+        ("[bands]", "[bands]\ncapacity = 0", r"bands.capacity: .*greater than 0"),
         ("trials = 0", "trials = -1", r"challenger.trials"),
         ('kinds = ["login"]', "", r"measures.logins: aggregate 'count' needs `kinds`"),
         ('aggregate = "count"', 'aggregate = "cuont"', r"measures.logins.aggregate"),
@@ -145,3 +148,24 @@ def test_the_nearest_name_is_offered_or_all_of_them() -> None:
     """A typo gets one suggestion, nonsense the whole list."""
     assert nearest("weigth", ["weight", "red"]) == "nearest valid name: 'weight'"
     assert nearest("zzz", ["weight", "red"]) == "valid names: red, weight"
+
+
+@pytest.mark.parametrize(
+    ("rule", "red", "amber", "fine"),
+    [
+        ("precision", 0.6, 0.3, True),
+        ("precision", 0.3, 0.6, False),
+        ("recall", 0.3, 0.6, True),
+        ("recall", 0.6, 0.3, False),
+        ("quantile", 0.6, 0.3, False),
+    ],
+)
+def test_targets_of_bands_are_nested(rule: str, red: float, amber: float, fine: bool) -> None:
+    """Amber's target counts the red accounts too: they churn more often, and are fewer."""
+    action = {"action": "call", "cost": 1, "save_rate": 0.1}
+    asked = {"rule": rule, "red": {**action, "target": red}, "amber": {**action, "target": amber}}
+    if fine:
+        assert Bands.model_validate(asked).rule == rule
+    else:
+        with pytest.raises(ValueError, match="red's must be"):
+            Bands.model_validate(asked)

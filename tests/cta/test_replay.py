@@ -45,10 +45,10 @@ def test_the_load_at_the_end_is_of_what_is_still_open() -> None:
     assert replay(days(), spec_of()).opened == {}
 
 
-def test_a_flip_is_a_change_of_band_that_the_next_date_takes_back() -> None:
-    """A flips to amber and back; B moves for good, is not scored once, and returns: two weeks of its own could flip."""
+def test_a_flip_is_a_change_of_the_shown_band_that_is_taken_back() -> None:
+    """A turns amber and red again, which is one; B moves for good, is not scored once, and returns."""
     found = replay(days("rg", "ar", "rr", "r-", "rr"), spec_of())
-    assert (found.flips, found.changeable, found.owners) == (1, 4, 2)
+    assert (found.flips, found.account_weeks, found.owners) == (1, 9, 2)
 
 
 def test_who_left_was_warned_of_when_a_cta_opened_before() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import numpy as np
 import pytest
 from tests.small_card import spec_of
 
@@ -20,6 +21,7 @@ from churnfit.cta.rules import (
     decide,
     expected_value,
 )
+from churnfit.scorecard.bands import BandCuts, Steadiness
 
 MONDAY = date(2026, 3, 2)
 NOTHING = Standing(states={}, active={}, last_closed={})
@@ -176,6 +178,65 @@ def test_the_band_is_dated_from_when_it_began() -> None:
     """Two days of amber after one of red: amber since the second day."""
     decision, _ = run((0, [account("A", "red")]), (1, [account("A", "amber")]), (2, [account("A", "amber")]))
     assert decision.states == (AccountState(account_id="A", band="amber", band_since=date(2026, 3, 3)),)
+
+
+STEADY = BandCuts(
+    red_below=40.0,
+    green_from=70.0,
+    steadiness=Steadiness(clear=8.0, dwell_days=14, flips_removed=0.8, delay_runs=0.9),
+)
+
+
+def shown_over(*days: tuple[int, float]) -> list[tuple[Decision, AccountState]]:
+    """Return the decision and the state of each of these days (counted from Monday; health), bands held steady."""
+    standing, found = NOTHING, []
+    for day, health in days:
+        band = STEADY.band(np.array([health]))[0]
+        accounts = [account("A", band, health=health)]
+        as_of = MONDAY + timedelta(days=day)
+        decision = decide(accounts, standing, spec_of(), as_of=as_of, version="version-1", cuts=STEADY)
+        standing = after(standing, decision)
+        found.append((decision, decision.states[0]))
+    return found
+
+
+def test_a_wobble_about_the_cut_opens_nothing() -> None:
+    """38 for a week, 41, 38 again: amber all along, and what the band was is remembered only while it lasts."""
+    found = shown_over((0, 50.0), (7, 38.0), (14, 41.0), (21, 38.0))
+    assert [state.band for _, state in found] == ["amber"] * 4
+    assert [state.beyond_since for _, state in found] == [None, date(2026, 3, 9), None, date(2026, 3, 23)]
+    assert not any(decision.opened for decision, _ in found)
+
+
+def test_red_that_lasts_opens_after_the_dwell() -> None:
+    """Three weekly runs below the cut: the episode begins with the third."""
+    found = shown_over((0, 50.0), (7, 38.0), (14, 38.0), (21, 38.0))
+    assert [ids(decision.opened) for decision, _ in found] == [[], [], [], ["A"]]
+    assert found[-1][1] == AccountState(account_id="A", band="red", band_since=date(2026, 3, 23))
+
+
+def test_a_clear_fall_opens_at_once() -> None:
+    """From 50 to 31, nine points below the cut."""
+    assert ids(shown_over((0, 50.0), (7, 31.0))[-1][0].opened) == ["A"]
+
+
+def test_a_red_account_that_is_barely_better_keeps_its_cta() -> None:
+    """43 is amber, and not clearly: the CTA stays open with today's facts, and resolves when that has lasted."""
+    found = shown_over((0, 30.0), (7, 43.0), (14, 43.0), (21, 43.0))
+    assert [ids(decision.updated) for decision, _ in found] == [[], ["A"], ["A"], []]
+    assert ids(found[-1][0].resolved) == ["A"]
+
+
+def test_a_new_account_is_shown_its_band() -> None:
+    """There is nothing to hold on to."""
+    assert ids(shown_over((0, 39.0))[0][0].opened) == ["A"]
+
+
+def test_a_rerun_of_a_date_decides_what_began_on_it_anew() -> None:
+    """Half a feed made it red today; the whole one says amber, and amber it is, though not clearly."""
+    found = shown_over((0, 50.0), (7, 20.0), (7, 45.0))
+    assert [state.band for _, state in found] == ["amber", "red", "amber"]
+    assert ids(found[-1][0].resolved) == ["A"]
 
 
 def test_an_account_without_an_actionable_reason_gets_the_first_playbook() -> None:

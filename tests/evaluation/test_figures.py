@@ -1,10 +1,21 @@
 import io
 
+import numpy as np
 import pytest
 
-from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
+from churnfit.evaluation.figures import (
+    calibration_figure,
+    flips_figure,
+    health_figure,
+    lift_figure,
+    origins_figure,
+    profit_figure,
+)
 from churnfit.evaluation.intervals import Interval
+from churnfit.evaluation.profit import money_of
 from churnfit.evaluation.results import Backtest, OriginRow
+from churnfit.learning.steadiness import flip_curve
+from churnfit.scorecard.bands import BandCuts
 
 
 def drawn(figure):
@@ -41,6 +52,26 @@ def test_lift_without_red_accounts_marks_nothing(judged):
     assert not any("red band" in text.get_text() for text in figure.axes[0].texts)
 
 
+def test_lift_has_the_card_s_interval_where_it_is_known(judged, make_spec):
+    """One shaded band more, from nobody to everybody."""
+    money = money_of(judged.assign(weight=1.0), ["card"], make_spec())
+    without, with_band = lift_figure(judged).axes[0], lift_figure(judged, money).axes[0]
+    assert len(with_band.collections) == len(without.collections) + 1
+
+
+def test_profit_marks_the_red_cut_and_keeps_its_peak_in_sight(judged, make_spec):
+    """The curve peaks at 31,250 between health 76 and 98; the cut at 60 has its interval beside it."""
+    money = money_of(judged.assign(weight=1.0), ["card"], make_spec())
+    cuts = BandCuts(red_below=60.0, green_from=80.0, red_interval=(50.0, 65.0), green_interval=(75.0, 90.0))
+    figure = profit_figure(money, cuts)
+    [axes] = figure.axes
+    assert "red below 60 (50 to 65)" in {text.get_text() for text in axes.texts}
+    heights = axes.lines[1].get_ydata()
+    assert max(heights) == 31_250.0
+    assert axes.get_ylim()[1] > 31_250.0
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
 def test_health_shows_both_groups_in_shares_and_the_bands_below(judged):
     """Of 50 churners 30 have health 25: a bar of 60 % below the line; the red band is one point, health 25."""
     figure = health_figure(judged)
@@ -67,4 +98,15 @@ def test_origins_keep_their_place_when_they_cannot_be_judged():
     points = [line.get_xdata().tolist() for line in figure.axes[0].lines if line.get_marker() == "o"]
     assert points == [[1.0]]
     assert [tick.get_text() for tick in figure.axes[1].get_xticklabels()] == ["2025-01-01", "2025-02-01"]
+    assert drawn(figure).startswith(b"\x89PNG")
+
+
+def test_flips_name_the_chosen_policy():
+    """Every policy is a point; the chosen one is said."""
+    wobbly = np.tile([50.0, 50, 38, 50, 38, 50, 50, 50, 50, 50, 50], (10, 1))
+    flips = flip_curve(BandCuts(red_below=40.0, green_from=70.0), wobbly, days_apart=7)
+    figure = flips_figure(flips)
+    [axes] = figure.axes
+    assert any("chosen: at once from" in text.get_text() for text in axes.texts)
+    assert len(axes.lines[2].get_xdata()) == len(flips.policies)
     assert drawn(figure).startswith(b"\x89PNG")

@@ -18,7 +18,7 @@ NAN = math.nan
 BASELINE = {"logins": {"weight": 1, "green": 5, "amber": 2}}
 
 
-SOUND_WEEKS = Weeks(weeks=5, opened=40, owners=2, flips=4, changeable=100)
+SOUND_WEEKS = Weeks(weeks=5, opened=40, owners=2, flips=4, account_weeks=100)
 """Half of what two owners can work (queue.capacity_per_owner = 8), and 4 % of the weeks taken back."""
 
 

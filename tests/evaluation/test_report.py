@@ -5,6 +5,8 @@ import pytest
 
 from churnfit.errors import DataError
 from churnfit.evaluation.report import evaluate
+from churnfit.learning.steadiness import flip_curve
+from churnfit.scorecard.bands import BandCuts
 
 
 def test_bands_profit_and_base_rate_by_hand(judged, make_spec, context):
@@ -129,3 +131,15 @@ def test_a_missing_column_names_the_nearest(judged, make_spec, context):
     """A misspelt column is found."""
     with pytest.raises(DataError, match=r"CF217.*no band.*'bandd'"):
         evaluate(judged.rename(columns={"band": "bandd"}), spec=make_spec(), context=context)
+
+
+def test_steady_bands_are_told_with_what_they_cost(judged, make_spec, context):
+    """Ten accounts flip three times each; without a replay there is no such section, with six flips no choice."""
+    cuts = BandCuts(red_below=40.0, green_from=70.0)
+    wobbly = np.tile([50.0, 50, 38, 50, 38, 50, 50, 50, 50, 50, 50], (10, 1))
+    steady, too_few = (flip_curve(cuts, rows, days_apart=7) for rows in (wobbly, wobbly[:2]))
+    said = evaluate(judged, spec=make_spec(), context=context, flips=steady).to_text()
+    assert "bands flipped 30 times" in said
+    assert "100% fewer flips" in said
+    assert "Do bands hold?" not in evaluate(judged, spec=make_spec(), context=context).to_text()
+    assert "Too few flips" in evaluate(judged, spec=make_spec(), context=context, flips=too_few).to_text()

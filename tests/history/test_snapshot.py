@@ -10,7 +10,7 @@ import pytest
 from tests.history.tiny_world import accounts_of, at, events_of, opened, spec_of
 
 from churnfit.errors import DataError
-from churnfit.history.cohort import landmark_grid, scoring_grid
+from churnfit.history.cohort import landmark_grid, scoring_grid, weekly_grid
 from churnfit.history.snapshot import KEYS, snapshot, snapshot_hash
 
 ONE = accounts_of({"account_id": "A"})
@@ -237,6 +237,23 @@ def test_only_open_accounts_in_the_stage_are_scored(tmp_path: Path) -> None:
     )
     with opened(tmp_path, spec, accounts=accounts, events=LOGINS) as con:
         assert scoring_grid(con, spec, at(40))["account_id"].tolist() == ["about to churn", "old", "young"]
+
+
+def test_a_replay_looks_at_every_week_of_the_stage(tmp_path: Path) -> None:
+    """Stage days 5, 12, 19, 26; day 30 is the last. "b" churns on its day 19, "c" begins too late for `until`."""
+    spec = spec_of(
+        {"logins": {"aggregate": "count", "kinds": ["login"]}},
+        cohort={"landmark_days": [10], "horizon_days": 20, "stage_days": [5, 30]},
+    )
+    accounts = accounts_of(
+        {"account_id": "a", "started_at": at(0)},
+        {"account_id": "b", "started_at": at(0), "churned_at": at(19)},
+        {"account_id": "c", "started_at": at(22)},
+    )
+    with opened(tmp_path, spec, accounts=accounts, events=LOGINS) as con:
+        grid = weekly_grid(con, spec, until=at(26))
+    looked = list(zip(grid["account_id"], grid["as_of"], strict=True))
+    assert looked == [("a", at(5)), ("a", at(12)), ("a", at(19)), ("a", at(26)), ("b", at(5)), ("b", at(12))]
 
 
 def test_a_wide_table_without_dates_is_scored_but_for_those_who_left(tmp_path: Path) -> None:

@@ -19,11 +19,13 @@ from churnfit.jobs.workspace import Workspace
 from churnfit.registry import RunRecord
 from churnfit.scorecard.card import Scorecard
 
+HIGHER = 4.0  # health points: somebody is between the cuts on every replayed day
+
 
 def another(workspace: Workspace, *, gates_passed: bool = True) -> Scorecard:
     """Register the champion with its red cut a little higher as a new candidate; return it."""
     _, champion = load(workspace, CARD, "champion")
-    card = replace(champion, bands=replace(champion.bands, red_below=champion.bands.red_below + 1.0))
+    card = replace(champion, bands=replace(champion.bands, red_below=champion.bands.red_below + HIGHER))
     record = RunRecord(
         params={},
         metrics={},
@@ -76,7 +78,7 @@ def test_a_plan_replays_the_last_weeks_account_by_account(workspace: Workspace) 
         as_of = pd.Timestamp(day, tz="UTC")
         measured = scoring_snapshot(workspace, workspace.spec(CARD), as_of=as_of)
         health = card.health(measured)
-        between = (health >= card.bands.red_below - 1.0) & (health < card.bands.red_below)
+        between = (health >= card.bands.red_below - HIGHER) & (health < card.bands.red_below)
         expected |= {(day, account) for account in measured.loc[between, "account_id"]}
     assert {(change.as_of, change.account_id) for change in plan.replay.changes} == expected != set()
     assert {(change.before, change.after) for change in plan.replay.changes} == {("amber", "red")}

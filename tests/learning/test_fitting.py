@@ -7,8 +7,8 @@ from tests.invariants import assert_scorecard
 from tests.small_card import spec_of
 
 from churnfit.errors import DataError
-from churnfit.learning.bands import economic_cuts
-from churnfit.learning.fitting import learn_card, measure_columns, typical_value
+from churnfit.learning.bands import learned_cuts
+from churnfit.learning.fitting import learn_card, measure_columns, stakes_of
 from churnfit.scorecard.card import sigmoid
 
 SPEC = spec_of()
@@ -49,10 +49,24 @@ def test_the_card_carries_the_spec_s_names_and_the_evidence():
 
 
 def test_bands_follow_the_spec_s_economics():
-    """Cut for the median known value, 1,000."""
+    """Cut for the accounts' own values, with intervals; the card says why in words."""
     rows = training()
     card = learn_card(rows, SPEC)
-    assert card.bands == economic_cuts(card, SPEC.bands, 1000.0)
+    stakes = stakes_of(card, rows, card.churn_probability(rows), SPEC.bands)
+    without = learned_cuts(stakes, SPEC.bands)
+    assert (card.bands.red_below, card.bands.green_from) == (without.red_below, without.green_from)
+    low, high = card.bands.red_interval
+    assert 0 <= low <= card.bands.red_below <= high <= 100
+    said = " ".join(card.remarks)
+    assert f"red below {card.bands.red_below:g} ({low:g} to {high:g})" in said
+    assert "call pays where churn probability × yearly value is above 400" in said  # 100 / (0.5 · 0.5)
+
+
+def test_without_resamples_cuts_have_no_intervals():
+    """`certify` 0: the same cuts, nothing about how sure they are, and the same JSON keys as ever."""
+    card = learn_card(training(), SPEC, certify=0)
+    assert card.bands.red_interval is card.bands.green_interval is None
+    assert '"red_interval"' not in card.to_json()
 
 
 def test_one_segment_is_no_segment():
@@ -60,11 +74,13 @@ def test_one_segment_is_no_segment():
     assert learn_card(training(segments=("smb",)), SPEC).segment_offsets == ()
 
 
-def test_the_typical_value_is_the_median_or_the_spec_s_default():
-    """Medians of the known: 1000; of none: the default, 2000."""
-    rows = training(20)
-    assert typical_value(rows, SPEC) == 1000.0
-    assert typical_value(rows.assign(arr=np.nan), SPEC) == 2000.0
+def test_an_account_without_a_value_counts_as_the_spec_s_default():
+    """Every second account is worth 1,000, the others the default, 2,000."""
+    rows = training()
+    card = learn_card(rows, SPEC, certify=0)
+    stakes = stakes_of(card, rows, card.churn_probability(rows), SPEC.bands)
+    assert stakes.value[:4].tolist() == [1000.0, 2000.0, 1000.0, 2000.0]
+    assert stakes.weight.tolist() == [1.0] * len(rows)
 
 
 def test_states_that_never_occur_are_no_columns():

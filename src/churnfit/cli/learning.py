@@ -72,7 +72,7 @@ def fit(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) ->
     from churnfit.scorecard.render import to_text
 
     workspace, name = opened(card)
-    with progress(8) as say:
+    with progress(9) as say:
         result = learn(workspace, name, as_of=day(as_of), say=say)
     if as_json:
         print_document(version=asdict(result.version), report=result.report.as_dict(), verdict=result.verdict.as_dict())

@@ -45,7 +45,7 @@ def demo(
     from churnfit.cli.summary import demo_summary
     from churnfit.jobs.starting import demo as run
 
-    with progress(13) as say:
+    with progress(14) as say:
         result = run(folder, say=say, accounts=accounts)
     print_lines(*demo_summary(result))
 

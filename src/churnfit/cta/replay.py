@@ -7,8 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from statistics import median
 
+import numpy as np
+from numpy.typing import NDArray
+
 from churnfit.cta.ranking import rank
 from churnfit.cta.rules import Decision, ScoredAccount, Standing, decide
+from churnfit.learning.steadiness import count_flips
+from churnfit.scorecard.bands import BandCuts
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["Asked", "Warned", "replay", "standing_after", "warned"]
@@ -18,15 +23,15 @@ __all__ = ["Asked", "Warned", "replay", "standing_after", "warned"]
 class Asked:
     """The accounts whose CTA opened (or reopened) on each date, each owner's open CTAs at the end, and who flipped.
 
-    A *flip* is a change of band that the next date took back. `changeable` counts what could have been one: an
-    account on a date, scored on the dates before and after it, too. `owners`: how many have accounts.
+    `flips` of the shown band are those of `churnfit.learning.steadiness`; `account_weeks` counts an account on each
+    date. `owners`: how many have accounts.
     """
 
     opened: Mapping[date, tuple[str, ...]]
     load: Mapping[str, int]
     owners: int
     flips: int
-    changeable: int
+    account_weeks: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +53,7 @@ def warned(asked: Asked, left: Mapping[str, date]) -> Warned:
     return Warned(churned=len(left), called=len(days), median_days=float(median(days)) if days else None)
 
 
-def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Asked:
+def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec, *, cuts: BandCuts | None = None) -> Asked:
     """Return what the accounts of `days`, taken in the order of their dates, would have opened.
 
     The first date begins with an empty queue, so it opens one CTA per red account; the later ones say what is new.
@@ -56,7 +61,7 @@ def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Ask
     standing = Standing(states={}, active={}, last_closed={})
     opened, bands = {}, []
     for day in sorted(days):
-        decision = decide(days[day], standing, spec, as_of=day, version="replay")
+        decision = decide(days[day], standing, spec, as_of=day, version="replay", cuts=cuts)
         begun = (*decision.opened, *decision.reopened)
         opened[day] = tuple(sorted(cta.account_id for cta in begun if cta.status == "open"))
         bands.append({state.account_id: state.band for state in decision.states})
@@ -64,19 +69,21 @@ def replay(days: Mapping[date, list[ScoredAccount]], spec: ScorecardSpec) -> Ask
     load: dict[str, int] = {}
     for row in rank(list(standing.active.values()), spec.queue):
         load[row.owner] = load.get(row.owner, 0) + 1
-    flipped = _flipped(bands)
     owners = {account.owner for accounts in days.values() for account in accounts if account.owner}
-    return Asked(opened=opened, load=load, owners=len(owners), flips=sum(flipped), changeable=len(flipped))
+    return Asked(
+        opened=opened,
+        load=load,
+        owners=len(owners),
+        flips=count_flips(_over_time(bands)),
+        account_weeks=sum(len(day) for day in bands),
+    )
 
 
-def _flipped(bands: list[dict[str, str]]) -> list[bool]:
-    """Return, of each account on each date between two others, whether its band was another before and after."""
-    return [
-        before[account] == after[account] != band
-        for before, now, after in zip(bands, bands[1:], bands[2:], strict=False)
-        for account, band in now.items()
-        if account in before and account in after
-    ]
+def _over_time(bands: list[dict[str, str]]) -> NDArray[np.object_]:
+    """Return the bands of all accounts (n_accounts, n_dates), "" where one was not scored."""
+    accounts = sorted({account for day in bands for account in day})
+    rows = [[day.get(account, "") for day in bands] for account in accounts]
+    return np.array(rows, dtype=object).reshape(len(accounts), len(bands))
 
 
 def standing_after(standing: Standing, decision: Decision) -> Standing:

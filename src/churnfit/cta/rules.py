@@ -1,10 +1,10 @@
 """When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
 
-A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is red
-(``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or because it
-is late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that). Causes that come
-together, or one after the other, are one CTA that lists them all. Its key is made of card, account and the date the
-episode began, so no re-run can open it twice.
+A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is shown
+red (``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or
+because it is late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that).
+Causes that come together, or one after the other, are one CTA that lists them all. Its key is made of card, account
+and the date the episode began, so no re-run can open it twice.
 
 What nobody has touched, runs close: it resolves by itself when the account recovers or is no longer scored, and an
 account that is at risk again within the cooldown gets it back, so neither a flap nor a night of missing data loses it
@@ -20,8 +20,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
+import numpy as np
+
 from churnfit.cta.holdout import held_out
 from churnfit.cta.records import Cta, Status
+from churnfit.scorecard.bands import BandCuts
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["AccountState", "Alert", "Decision", "ScoredAccount", "Standing", "cta_key", "decide", "expected_value"]
@@ -61,11 +64,15 @@ class ScoredAccount:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountState:
-    """An account's band and since when it has been in it without a break."""
+    """An account's shown band and since when it has been shown without a break.
+
+    `beyond_since` is the date since which the band of its health has been another one; None where they agree.
+    """
 
     account_id: str
     band: str
     band_since: date
+    beyond_since: date | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,10 +111,19 @@ def expected_value(account: ScoredAccount, spec: ScorecardSpec) -> float:
 
 
 def decide(
-    accounts: list[ScoredAccount], standing: Standing, spec: ScorecardSpec, *, as_of: date, version: str
+    accounts: list[ScoredAccount],
+    standing: Standing,
+    spec: ScorecardSpec,
+    *,
+    as_of: date,
+    version: str,
+    cuts: BandCuts | None = None,
 ) -> Decision:
-    """Return what the run of `as_of` changes; the same input gives the same decision."""
-    states = [_state(account, standing.states.get(account.account_id), as_of) for account in accounts]
+    """Return what the run of `as_of` changes; the same input gives the same decision.
+
+    CTAs follow the shown band, which `cuts` hold steady; without them it is the band.
+    """
+    states = _states(accounts, standing.states, cuts, as_of)
     opened, reopened, followed = [], [], []
     for account, state in zip(accounts, states, strict=True):
         triggers = _triggers(account, state, spec)
@@ -142,10 +158,30 @@ def decide(
     )
 
 
-def _state(account: ScoredAccount, before: AccountState | None, as_of: date) -> AccountState:
-    same = before is not None and before.band == account.band
-    since = before.band_since if before is not None and same else as_of
-    return AccountState(account_id=account.account_id, band=account.band, band_since=since)
+def _states(
+    accounts: list[ScoredAccount], before: Mapping[str, AccountState], cuts: BandCuts | None, as_of: date
+) -> list[AccountState]:
+    """Return every account's shown band; one that began on this very date is decided anew, as if for the first time."""
+    known = [before.get(account.account_id) for account in accounts]
+    last = [
+        state.band if state is not None and state.band_since < as_of else account.band
+        for account, state in zip(accounts, known, strict=True)
+    ]
+    since = [state.beyond_since or as_of if state is not None else as_of for state in known]
+    bands: list[str] = [account.band for account in accounts]
+    if cuts is not None:
+        health = np.array([account.health for account in accounts], dtype=np.float64)
+        days = np.array([(as_of - day).days for day in since], dtype=np.float64)
+        bands = cuts.shown_band(np.array(last, dtype=object), health, days).tolist()
+    return [
+        AccountState(
+            account_id=account.account_id,
+            band=band,
+            band_since=state.band_since if state is not None and state.band == band else as_of,
+            beyond_since=None if band == account.band else day if band == was else as_of,
+        )
+        for account, state, band, was, day in zip(accounts, known, bands, last, since, strict=True)
+    ]
 
 
 def _triggers(account: ScoredAccount, state: AccountState, spec: ScorecardSpec) -> tuple[str, ...]:

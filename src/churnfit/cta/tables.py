@@ -85,6 +85,7 @@ STATES = sa.Table(
     sa.Column("account_id", sa.Text, primary_key=True),
     sa.Column("band", sa.String(8), nullable=False),
     sa.Column("band_since", sa.Date, nullable=False),
+    sa.Column("beyond_since", sa.Date),
 )
 
 

@@ -13,14 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.evaluation.ranking import ladder
+from churnfit.learning.steadiness import DELAY_AT_MOST, REMOVED_AT_LEAST
+from churnfit.scorecard.band_words import with_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from churnfit.evaluation.profit import Money
     from churnfit.evaluation.results import Backtest
+    from churnfit.learning.steadiness import FlipCurve
+    from churnfit.scorecard.bands import BandCuts
 
-__all__ = ["calibration_figure", "health_figure", "lift_figure", "origins_figure"]
+__all__ = ["calibration_figure", "flips_figure", "health_figure", "lift_figure", "origins_figure", "profit_figure"]
 
 FloatArray = NDArray[np.float64]
 
@@ -76,25 +81,28 @@ def calibration_figure(judged: pd.DataFrame) -> Figure:
     return figure
 
 
-def lift_figure(judged: pd.DataFrame) -> Figure:
+def lift_figure(judged: pd.DataFrame, money: Money | None = None) -> Figure:
     """Return the share of churners caught against the share of accounts called, riskiest first.
 
     Parameters
     ----------
     judged : DataFrame
         As for `calibration_figure`, with band: the red band's share is marked.
+    money : Money, optional
+        Of the same rows: the card's curve with its 90 % intervals.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
     churned = judged["churned"].to_numpy(dtype=np.float64)
+    weight = judged["weight"].to_numpy(dtype=np.float64) if "weight" in judged else np.ones(len(judged))
     figure = Figure(figsize=(7.0, 5.0), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 100], [0, 100], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
     axes.text(86, 82, "by chance", color=_FAINT, ha="left", va="top", fontsize=9)
     curves = {}
     for model in (model for model in _SHOWN if f"p_{model}" in judged):
-        steps = ladder(churned, judged[f"p_{model}"].to_numpy(dtype=np.float64), np.ones((1, len(judged))))
+        steps = ladder(churned, judged[f"p_{model}"].to_numpy(dtype=np.float64), weight[np.newaxis, :])
         called, caught = (np.concatenate([[0.0], part[0] / part[0, -1]]) for part in (steps.all, steps.churned))
         curves[model] = (called, caught)
         axes.plot(
@@ -104,6 +112,9 @@ def lift_figure(judged: pd.DataFrame) -> Figure:
             linewidth=2.6 if model == "card" else 1.6,
             zorder=4 if model == "card" else 3,
         )
+    if money is not None:
+        low, high = ([100 * getattr(one, end) for one in money.caught] for end in ("low", "high"))
+        axes.fill_between(np.arange(len(low)), low, high, color=_COLOURS["card"], alpha=0.15, linewidth=0)
     _label_curves(axes, curves)
     _mark_red(axes, judged, curves["card"])
     _plain_axes(axes)
@@ -153,6 +164,84 @@ def health_figure(judged: pd.DataFrame) -> Figure:
     axes.set_xlabel("health", color=_INK)
     axes.set_ylabel("share of each group", color=_INK)
     figure.suptitle("Where do churners stand on the health score?", x=0.01, ha="left", fontsize=12, color=_INK)
+    return figure
+
+
+def profit_figure(money: Money, cuts: BandCuts) -> Figure:
+    """Return what calling everybody below a health score earns, with 90 % intervals, and what the card expects.
+
+    Parameters
+    ----------
+    money : Money
+        Of judged rows.
+    cuts : BandCuts
+        The card's: red's cut is marked, its interval shaded.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    axes = figure.subplots()
+    health = np.arange(len(money.by_cut))
+    low, estimate, high = (np.array([getattr(one, end) for one in money.by_cut]) for end in ("low", "estimate", "high"))
+    axes.axhline(0, color=_INK, linewidth=0.8)
+    axes.fill_between(health, low, high, color=_COLOURS["card"], alpha=0.15, linewidth=0)
+    axes.plot(health, estimate, color=_COLOURS["card"], linewidth=2.2, label="as accounts fared")
+    axes.plot(health, money.said_by_cut, color=_INK, linewidth=1.2, linestyle=(0, (4, 3)), label="as the card expects")
+    if cuts.red_interval is not None:
+        axes.axvspan(*cuts.red_interval, color=_BAND_COLOURS["red"], alpha=0.12, linewidth=0)
+    axes.axvline(cuts.red_below, color=_BAND_COLOURS["red"], linewidth=1.2)
+    axes.text(
+        cuts.red_below,
+        1.01,
+        f"red below {with_range(cuts.red_below, cuts.red_interval)}",
+        color=_BAND_COLOURS["red"],
+        fontsize=9,
+        ha="center",
+        va="bottom",
+        transform=axes.get_xaxis_transform(),
+    )
+    axes.legend(frameon=False, fontsize=9, loc="upper right", labelcolor="linecolor")
+    _plain_axes(axes)
+    top = max(1.25 * float(high.max()), 1.0)
+    axes.set(xlim=(0, 100), ylim=(-top, top))  # calling everybody may cost far more: that it does is enough to see
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.set_xlabel("everybody below this health is called", color=_INK)
+    axes.set_ylabel("value saved − cost, per 1,000 accounts", color=_INK)
+    figure.suptitle("Where does a call stop paying?", x=0.01, ha="left", fontsize=12, color=_INK)
+    return figure
+
+
+def flips_figure(flips: FlipCurve) -> Figure:
+    """Return what steadier bands do on a replay: flips removed against delay, every policy that was tried.
+
+    Parameters
+    ----------
+    flips : FlipCurve
+        The chosen policy is named; the limits of the choice are the dotted lines.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(100 * REMOVED_AT_LEAST, color=_FAINT, linewidth=1, linestyle=":")
+    axes.axvline(DELAY_AT_MOST, color=_FAINT, linewidth=1, linestyle=":")
+    tried, best = (
+        ([one.delay_runs for one in some], [100 * one.flips_removed for one in some])
+        for some in (flips.policies, flips.frontier)
+    )
+    axes.plot(*tried, "o", color=_FAINT, markersize=4)
+    axes.plot([0, *best[0]], [0, *best[1]], color=_COLOURS["card"], linewidth=1.6, drawstyle="steps-post")
+    if flips.chosen is not None:
+        at = (flips.chosen.delay_runs, 100 * flips.chosen.flips_removed)
+        axes.plot(*at, "o", color=_COLOURS["card"], markersize=9, zorder=5)
+        said = f"chosen: at once from {flips.chosen.clear:g} points,\nelse after {flips.chosen.dwell_days} days"
+        axes.annotate(said, at, xytext=(14, -30), textcoords="offset points", color=_COLOURS["card"], fontsize=9)
+    _plain_axes(axes)
+    axes.set(xlim=(0, None), ylim=(0, 101))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0f} %")
+    axes.set_xlabel("runs until a lasting change is shown", color=_INK)
+    axes.set_ylabel("flips removed", color=_INK)
+    figure.suptitle("What do steady bands cost?", x=0.01, ha="left", fontsize=12, color=_INK)
     return figure
 
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError
 from churnfit.evaluation.calibration_error import BINS, bins_of
 from churnfit.evaluation.ranking import auc_of, average_precision_of, caught_of, ladder, ratio
-from churnfit.evaluation.recalibration import intercepts_in_the_large, recalibrations
+from churnfit.learning.recalibration import intercepts_in_the_large, recalibrations
 
 __all__ = [
     "METRIC_TITLES",

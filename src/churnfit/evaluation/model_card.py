@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from churnfit.evaluation.decision_sections import bands_section
 from churnfit.evaluation.gates import Verdict
 from churnfit.evaluation.page import as_html
 from churnfit.evaluation.prose import Section, as_markdown, percent, with_interval
 from churnfit.evaluation.results import EvaluationReport
-from churnfit.evaluation.sections import bands_table, calibration, models_table, segments_table, what_was_judged
+from churnfit.evaluation.sections import calibration, models_table, segments_table, what_was_judged
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.render import card_rows
 from churnfit.spec import ScorecardSpec
@@ -36,7 +37,7 @@ def model_card_sections(
         what_was_judged(report),
         _what_it_says(card),
         models_table(report),
-        bands_table(report),
+        bands_section(report),
         calibration(report),
         segments_table(report),
         Section(title="Limits", sentences=_limits(card, report, verdict, spec)),

@@ -14,8 +14,8 @@ from churnfit.evaluation.calibration_error import ece_interval
 from churnfit.evaluation.interactions import Interactions
 from churnfit.evaluation.intervals import Interval, Key, bootstrap
 from churnfit.evaluation.metrics import METRIC_TITLES, MODEL_TITLES, every_metric
+from churnfit.evaluation.profit import money_of
 from churnfit.evaluation.ranking import auc_of, caught_of, ladder, ratio
-from churnfit.evaluation.recalibration import intercepts_in_the_large, recalibrations
 from churnfit.evaluation.results import (
     Backtest,
     BandRow,
@@ -26,6 +26,8 @@ from churnfit.evaluation.results import (
     TrainingContext,
 )
 from churnfit.evaluation.rolling import too_few
+from churnfit.learning.recalibration import intercepts_in_the_large, recalibrations
+from churnfit.learning.steadiness import FlipCurve
 from churnfit.spec import Bands, ScorecardSpec, nearest
 
 __all__ = ["EvaluationReport", "TrainingContext", "evaluate"]
@@ -47,6 +49,7 @@ def evaluate(
     interactions: Interactions | None = None,
     backtest: Backtest | None = None,
     pairs_asked: tuple[str, ...] = (),
+    flips: FlipCurve | None = None,
 ) -> EvaluationReport:
     """Return the evaluation of a card on rows it was not learned from.
 
@@ -66,6 +69,8 @@ def evaluate(
         The rolling backtest, where there is more than one origin.
     pairs_asked : tuple of str
         The named pairs of the card behind ``p_paired``, which the card itself does without.
+    flips : FlipCurve, optional
+        What steadier bands do on a replay, where there was one.
 
     Raises
     ------
@@ -104,9 +109,11 @@ def evaluate(
         segments=tuple(_segment_row(str(name), part, found) for name, part in rows.groupby("segment", sort=True)),
         bands=tuple(_band_row(band, rows, found) for band in _BANDS),
         profit=Profit(by_band_per_1000=found["profit", "bands"], everybody_per_1000=found["profit", "everybody"]),
+        money=money_of(rows, models, spec),
         price=_price(found, sample.capacity, interactions) if "challenger" in models else None,
         backtest=backtest,
         pairs_asked=pairs_asked,
+        flips=flips,
     )
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from churnfit.evaluation.interactions import Interactions
+    from churnfit.evaluation.profit import Money
+    from churnfit.learning.steadiness import FlipCurve
 
 __all__ = [
     "Backtest",
@@ -193,9 +195,11 @@ class EvaluationReport:
     segments: tuple[SegmentRow, ...]
     bands: tuple[BandRow, ...]
     profit: Profit
+    money: Money | None = None
     price: Price | None = None
     backtest: Backtest | None = None
     pairs_asked: tuple[str, ...] = ()
+    flips: FlipCurve | None = None
 
     @property
     def title(self) -> str:

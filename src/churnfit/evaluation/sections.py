@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from churnfit.evaluation.decision_sections import bands_section, flips_section, money_section
 from churnfit.evaluation.metrics import METRIC_TITLES, MODEL_TITLES
 from churnfit.evaluation.prose import Section, number, percent, with_interval
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backtest_sections",
-    "bands_table",
     "calibration",
     "models_table",
     "report_sections",
@@ -34,7 +34,13 @@ def report_sections(report: EvaluationReport) -> list[Section]:
         sections.append(_price(report.price))
         if report.price.interactions is not None:
             sections.append(_interactions(report.price.interactions))
-    sections += [bands_table(report), calibration(report), segments_table(report)]
+    sections += [
+        bands_section(report),
+        *([flips_section(report.flips)] if report.flips else []),
+        *([money_section(report.money)] if report.money else []),
+        calibration(report),
+        segments_table(report),
+    ]
     return [*sections, *(backtest_sections(report.backtest) if report.backtest else [])]
 
 
@@ -185,33 +191,6 @@ def _sentence(found: Interactions, pair: MissedInteraction) -> str:
     return (
         f"{first} and {second} count together otherwise than apart: where {first} is {one} and {second} is {other}, "
         f"the challenger's churn logit is {number(pair.riskiest_logit, 2)} above their sum, on average."
-    )
-
-
-def bands_table(report: EvaluationReport) -> Section:
-    """Return who is in each band, and how they fared."""
-    profit = report.profit
-    return Section(
-        title="Bands",
-        sentences=(
-            "Value saved minus cost, per 1,000 scored accounts: "
-            f"{with_interval(profit.by_band_per_1000, 0)} when acting by band, "
-            f"{with_interval(profit.everybody_per_1000, 0)} when everybody gets the red action, 0 when nobody does.",
-        ),
-        header=("band", "snapshots", "share", "churned", "share of churners", "churn rate", "lift"),
-        rows=tuple(
-            (
-                row.band,
-                f"{row.rows:,}",
-                percent(row.share),
-                f"{row.churned_rows:,}",
-                percent(row.share_of_churners),
-                with_interval(row.churn_rate),
-                with_interval(row.lift, 2),
-            )
-            for row in report.bands
-        ),
-        figures=("health",),
     )
 
 

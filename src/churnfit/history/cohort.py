@@ -18,7 +18,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["STAGE_START", "churn_days", "landmark_grid", "newest_fact", "peer_grid", "scoring_grid"]
+__all__ = ["STAGE_START", "churn_days", "landmark_grid", "newest_fact", "peer_grid", "scoring_grid", "weekly_grid"]
 
 STAGE_START = "date_trunc('day', started_at)"
 """SQL: day 0 of an account's stage; landmark days and stage days count from it."""
@@ -70,6 +70,23 @@ def scoring_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.
         f"WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
         f"AND (stage IS NULL OR stage = {literal(spec.cohort.stage)}) "
         f"AND date_sub('day', {STAGE_START}, {stamp}) BETWEEN {literal(first)} AND {literal(last)} ORDER BY ALL",
+    )
+
+
+def weekly_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, until: pd.Timestamp) -> pd.DataFrame:
+    """Return the grid of a replay: key (account_id, as_of), sorted; empty for a wide table, which brings its own dates.
+
+    As-of rule: every seventh day of ``cohort.stage_days``, not after `until`, while the account had not churned.
+    """
+    if spec.sources.measures is not None:
+        return pd.DataFrame({"account_id": pd.Series(dtype="str"), "as_of": pd.Series(dtype="datetime64[us, UTC]")})
+    days = ", ".join(f"({day})" for day in range(spec.cohort.stage_days[0], spec.cohort.stage_days[1] + 1, 7))
+    return fetch_frame(
+        con,
+        f"SELECT account_id, {STAGE_START} + to_days(stage_days.day) AS as_of "
+        f"FROM accounts CROSS JOIN (VALUES {days}) AS stage_days(day) "
+        f"WHERE started_at IS NOT NULL AND as_of <= {literal(until.to_pydatetime(warn=False))} "
+        "AND (churned_at IS NULL OR churned_at > as_of) ORDER BY ALL",
     )
 
 

@@ -117,9 +117,9 @@ def replay_weeks(
                 changes += _changes(scores["champion"], scores["candidate"], as_of.date())
     left = _left_since(workspace, spec, days["candidate"])
     sides = {}
-    for name in cards:
+    for name, card in cards.items():
         if days[name]:
-            asked = replay(days[name], spec)
+            asked = replay(days[name], spec, cuts=card.bands)
             mean = float(pd.concat(coverage[name]).mean())
             sides[name] = Side(asked=asked, warned=warned(asked, left), coverage=mean)
     return Replay(

@@ -158,7 +158,9 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     with closing(workspace.store()) as store:
         done = store.publish(
             row,
-            lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version=row.version),
+            lambda standing: decide(
+                accounts, standing, spec, as_of=row.as_of, version=row.version, cuts=champion.bands
+            ),
             at=moment(),
             dry_run=dry_run,
         )
@@ -242,14 +244,14 @@ def scored_accounts(
     before: Mapping[str, float] | None = None,
     late: Mapping[str, tuple[Alert, ...]] | None = None,
 ) -> list[ScoredAccount]:
-    """Return the scored accounts as CTAs see them: red and fallen ones with their reasons in words.
+    """Return the scored accounts as CTAs see them: those that can be shown red, or fell, with their reasons in words.
 
     `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen. `late` is what
     `churnfit.jobs.journey.alerts` returns; without it nobody is late.
     """
     health_was = run.scores["account_id"].map(before or {}).astype("float64")
     fallen = health_was - run.scores["health"] >= (spec.queue.drop_points or float("inf"))
-    at_risk = run.scores.loc[(run.scores["band"] == "red") | fallen, "account_id"].tolist()
+    at_risk = run.scores.loc[(run.scores["health"] < card.bands.red_until) | fallen, "account_id"].tolist()
     words = words_of(card, run, at_risk, top=_TOP_REASONS)
     to_act_on = _to_act_on(card, spec)
     bad = run.reasons[(run.reasons["health_points"] < 0) & run.reasons["measure"].isin(to_act_on)]

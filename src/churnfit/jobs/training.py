@@ -6,14 +6,21 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from churnfit import __version__
 from churnfit.errors import DataError
 from churnfit.evaluation.backtest import Split, split
-from churnfit.evaluation.figures import calibration_figure, health_figure, lift_figure, origins_figure
+from churnfit.evaluation.figures import (
+    calibration_figure,
+    flips_figure,
+    health_figure,
+    lift_figure,
+    origins_figure,
+    profit_figure,
+)
 from churnfit.evaluation.gates import Verdict, Weeks, judge
 from churnfit.evaluation.interactions import missed_interactions
 from churnfit.evaluation.model_card import model_card_html, model_card_markdown
@@ -23,6 +30,7 @@ from churnfit.history.labels import ledger
 from churnfit.jobs.history import Say, TrainingSet, training_set
 from churnfit.jobs.judging import challenged, judged_rows, roll
 from churnfit.jobs.replaying import newest_day, replay_weeks
+from churnfit.jobs.steadying import steadied
 from churnfit.jobs.waiting import with_the_date
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.challenger import ChallengerFit
@@ -33,6 +41,11 @@ from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.render import to_markdown
 from churnfit.scorecard.shap import summary_figure
 from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from churnfit.learning.steadiness import FlipCurve
 
 __all__ = ["FitResult", "backtest", "fit"]
 
@@ -61,13 +74,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     training = training_set(workspace, card, as_of=as_of, say=say)
     found = split(training.rows, spec)
     learning, judging = training.rows.iloc[found.train_rows], training.rows.iloc[found.judge_rows]
-    say("Learning the scorecard")
-    try:
-        learned = learn_card(learning, spec, snapshot_sha256=training.sha256)
-    except DataError as refusal:
-        if refusal.code == "CF103":
-            raise with_the_date(refusal, learning, training.maturing) from refusal
-        raise
+    learned, flips = _learned(workspace, spec, learning, training, say)
     pairs_asked: tuple[str, ...] = ()
     registry = workspace.registry()
     judged = judged_rows(learning, judging, learned, spec=spec)
@@ -104,6 +111,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         interactions=interactions,
         backtest=rolled,
         pairs_asked=pairs_asked,
+        flips=flips,
     )
     verdict = judge(
         report,
@@ -115,13 +123,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
         weeks=_weeks(workspace, spec, learned, as_of=as_of, say=say) if training.dated else None,
     )
     say("Registering the candidate")
-    figures |= {
-        "calibration": calibration_figure(judged),
-        "health": health_figure(judged),
-        "lift": lift_figure(judged),
-    }
-    if learned.measures:
-        figures["points"] = points_figure(learned)
+    figures |= _figures(judged, report, learned)
     record = RunRecord(
         params=_params(spec, workspace.cards[card], training, challenger),
         metrics=_metrics(report, challenger),
@@ -157,6 +159,36 @@ def backtest(workspace: Workspace, card: str, *, origins: int | None, as_of: pd.
     return roll(training.rows, spec, origins=origins or spec.evaluation.origins, say=say)
 
 
+def _learned(
+    workspace: Workspace, spec: ScorecardSpec, learning: pd.DataFrame, training: TrainingSet, say: Say
+) -> tuple[Scorecard, FlipCurve | None]:
+    """Return the card with its bands held steady, and the curve by which they are; a refusal names a date."""
+    say("Learning the scorecard")
+    try:
+        card = learn_card(learning, spec, snapshot_sha256=training.sha256)
+    except DataError as refusal:
+        if refusal.code == "CF103":
+            raise with_the_date(refusal, learning, training.maturing) from refusal
+        raise
+    say("Replaying its weeks")
+    return steadied(workspace, spec, card, learning)
+
+
+def _figures(judged: pd.DataFrame, report: EvaluationReport, card: Scorecard) -> dict[str, Figure]:
+    figures = {
+        "calibration": calibration_figure(judged),
+        "health": health_figure(judged),
+        "lift": lift_figure(judged, report.money),
+    }
+    if report.money is not None:
+        figures["profit"] = profit_figure(report.money, card.bands)
+    if report.flips is not None:
+        figures["flips"] = flips_figure(report.flips)
+    if card.measures:
+        figures["points"] = points_figure(card)
+    return figures
+
+
 def _weeks(
     workspace: Workspace, spec: ScorecardSpec, card: Scorecard, *, as_of: pd.Timestamp, say: Say
 ) -> Weeks | None:
@@ -172,7 +204,7 @@ def _weeks(
         opened=sum(len(asked.opened[day]) for day in later),
         owners=asked.owners,
         flips=asked.flips,
-        changeable=asked.changeable,
+        account_weeks=asked.account_weeks,
     )
 
 

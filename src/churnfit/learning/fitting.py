@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from churnfit.learning.bands import economic_cuts
+from churnfit.learning.bands import Stakes, call_price, learned_cuts
 from churnfit.learning.baseline import hand_made_health
 from churnfit.learning.estimator import ScorecardClassifier
+from churnfit.scorecard.band_words import cut_words
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.pairs import PAIR_SIGN
-from churnfit.spec import ScorecardSpec
+from churnfit.spec import Bands, ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["learn_card", "measure_columns", "typical_value"]
+__all__ = ["learn_card", "measure_columns", "stakes_of"]
 
 
 def measure_columns(snapshot: pd.DataFrame, spec: ScorecardSpec) -> list[str]:
@@ -24,10 +27,18 @@ def measure_columns(snapshot: pd.DataFrame, spec: ScorecardSpec) -> list[str]:
     return [*spec.measures, *(name for name in states if name in snapshot and snapshot[name].notna().any())]
 
 
-def typical_value(snapshot: pd.DataFrame, spec: ScorecardSpec) -> float:
-    """Return the median yearly value of the accounts, the spec's default where none is known."""
-    known = snapshot["arr"].dropna()
-    return float(known.median()) if len(known) else spec.bands.default_value
+def stakes_of(card: Scorecard, rows: pd.DataFrame, out_of_fold: NDArray[np.float64], bands: Bands) -> Stakes:
+    """Return what the labelled `rows` stand for under `card`; an account without a value counts as the default."""
+    health = card.health(rows)
+    return Stakes(
+        health=health,
+        churn_probability=card.probability_of(health, rows["segment"]),
+        value=np.asarray(rows["arr"].astype("float64").fillna(bands.default_value), dtype=np.float64),
+        weight=np.asarray(rows["weight"] if "weight" in rows else np.ones(len(rows)), dtype=np.float64),
+        account=np.unique(rows["account_id"].to_numpy(dtype=str), return_inverse=True)[1],
+        churned=rows["churned"].to_numpy(dtype=np.float64),
+        out_of_fold=np.where(np.isnan(out_of_fold), card.base_rate, out_of_fold),  # of rows that count for nothing
+    )
 
 
 def learn_card(
@@ -85,7 +96,10 @@ def learn_card(
         last_as_of=_day(training["as_of"].max()),
         snapshot_sha256=snapshot_sha256,
     )
-    return replace(card, evidence=evidence, bands=economic_cuts(card, spec.bands, typical_value(training, spec)))
+    stakes = stakes_of(card, training, learner.out_of_fold_probability_, spec.bands)
+    cuts = learned_cuts(stakes, spec.bands, resamples=learner.certify, random_state=spec.learning.random_state)
+    remarks = (*card.remarks, *cut_words(card, cuts, spec.bands, price=call_price(stakes, spec.bands, cuts)))
+    return replace(card, evidence=evidence, bands=cuts, remarks=remarks)
 
 
 def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:

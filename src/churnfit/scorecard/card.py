@@ -23,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.errors import DataError, IntegrityError
+from churnfit.scorecard.bands import Band, BandCuts, cuts_document, cuts_from
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.certificate import Certificate, certificate_from
 from churnfit.scorecard.coverage import backed_share, state_texts
@@ -42,7 +43,6 @@ __all__ = [
 ]
 
 Floats: TypeAlias = NDArray[np.float64]
-Band = Literal["red", "amber", "green"]
 
 SCHEMA_VERSION = 2
 _SINCE_2 = frozenset({"calibration", "pairs", "remarks"})  # written where used: cards of version 1 keep their hash
@@ -121,23 +121,6 @@ def _as_numbers(values: pd.Series) -> Floats:
             came=str(fault),
             fix="Map text to numbers in the source, or refit with it as a category.",
         ) from fault
-
-
-@dataclass(frozen=True, kw_only=True)
-class BandCuts:
-    """Health below `red_below` is red, below `green_from` amber, from there on green."""
-
-    red_below: float
-    green_from: float
-
-    def __post_init__(self) -> None:
-        if not self.red_below <= self.green_from:
-            raise ValueError("red_below must not exceed green_from")
-
-    def band(self, health: Floats) -> NDArray[np.object_]:
-        """Return the band of each health score (n,)."""
-        amber_or_green = np.where(health < self.green_from, "amber", "green")
-        return np.where(health < self.red_below, "red", amber_or_green).astype(object)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -302,6 +285,7 @@ class Scorecard:
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, two spaces, a final newline."""
         document = {name: value for name, value in asdict(self).items() if name not in _SINCE_2 or getattr(self, name)}
+        document["bands"] = cuts_document(self.bands)
         for given, line in zip(self.measures, document["measures"], strict=True):
             line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
             if given.certificate is None:  # cards from before there were certificates keep their hash
@@ -347,7 +331,7 @@ class Scorecard:
             lines.append(CardMeasure(curve=read, missing=missing, certificate=certificate, **line))
         return cls(
             measures=tuple(lines),
-            bands=BandCuts(**document.pop("bands")),
+            bands=cuts_from(document.pop("bands")),
             evidence=Evidence(**document.pop("evidence")),
             segment_offsets=_named_points(document.pop("segment_offsets")),
             calibration=_calibration(document.pop("calibration", None)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
+from churnfit.scorecard.band_words import with_range
 from churnfit.scorecard.card import CardMeasure, Scorecard
 from churnfit.scorecard.certificate import CertifiedThreshold
 from churnfit.scorecard.points import Categorical, Graded
@@ -137,7 +138,8 @@ def _facts(card: Scorecard) -> list[str]:
     facts = [
         f"learned from {evidence.rows:,} snapshots of {evidence.accounts:,} accounts; "
         f"churn followed {evidence.churned_rows:,} snapshots within {card.horizon_days} days",
-        f"bands: red below {card.bands.red_below:g}, green from {card.bands.green_from:g}; "
+        f"bands: red below {with_range(card.bands.red_below, card.bands.red_interval)}, "
+        f"green from {with_range(card.bands.green_from, card.bands.green_interval)}; "
         f"average health {card.expected_health:.1f}",
     ]
     groups: dict[str, float] = {}

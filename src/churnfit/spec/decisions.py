@@ -40,24 +40,48 @@ class BaselineMeasure(Strict):
 
 
 class BandAction(Strict):
-    """What is done in a band, what it costs per account, and the share of churners it saves."""
+    """What is done in a band, what it costs per account, and the share of churners it saves.
+
+    `target` is for a rule other than "profit": see `Bands`.
+    """
 
     action: str
     cost: Annotated[float, Field(ge=0)]
     save_rate: Share
+    target: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class Bands(Strict):
-    """The economics that place the band cuts.
+    """Where the bands begin, and the economics behind them.
 
     `margin` is the share of the yearly contract value that is earned; `default_value` stands in where an account
     has no contract value.
+
+    `rule` places the cuts. ``profit``: where acting earns most. The others reach the `target` of each action, among the
+    accounts of its band and worse: ``precision``, at least this share of them churns; ``recall``, at least this share
+    of all churners is among them; ``quantile``, at most this share of all accounts is. `capacity` is the most accounts
+    that can be red, as a share of all, whatever the rule says.
     """
 
     red: BandAction
     amber: BandAction
     margin: Share = 0.8
     default_value: Annotated[float, Field(gt=0)] = 10_000.0
+    rule: Literal["profit", "precision", "recall", "quantile"] = "profit"
+    capacity: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _targets_go_with_the_rule(self) -> Self:
+        red, amber = self.red.target, self.amber.target
+        if self.rule == "profit":
+            if red is not None or amber is not None:
+                raise ValueError('target: rule "profit" has none; set rule to "precision", "recall" or "quantile"')
+        elif red is None or amber is None:
+            raise ValueError(f'target: rule "{self.rule}" needs one for red and one for amber')
+        elif (red < amber) if self.rule == "precision" else (red > amber):
+            than = "at least" if self.rule == "precision" else "at most"
+            raise ValueError(f"target: red's must be {than} amber's, which counts the red accounts too")
+        return self
 
 
 class GateLimits(Strict):

@@ -21,15 +21,15 @@ class Weeks:
     """What the card would have asked of the team in past weeks.
 
     `weeks` after the first, which opens what has piled up; `opened` calls to action in these; `owners` who share them
-    (0: no account has an owner); `flips`, band changes that the next week took back, of so many `changeable` (an
-    account's week between two others).
+    (0: no account has an owner); `flips` of the shown band, changes at a cut that the next weeks took back, in so many
+    `account_weeks`.
     """
 
     weeks: int
     opened: int
     owners: int
     flips: int
-    changeable: int
+    account_weeks: int
 
 
 @dataclass(frozen=True, kw_only=True)

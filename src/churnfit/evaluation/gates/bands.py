@@ -144,17 +144,17 @@ def band_flips(evidence: Evidence) -> Finding:
     """CF015: a band that comes and goes from week to week is not believed."""
     most, weeks = evidence.spec.gates.max_flips, evidence.weeks
     limit = f"<= {percent(most)} of weeks"
-    if weeks is None or not weeks.changeable:
+    if weeks is None or not weeks.account_weeks:
         return not_applicable(limit, _NOT_REPLAYED)
-    share = weeks.flips / weeks.changeable
+    share = weeks.flips / weeks.account_weeks
     return decided(
         share <= most,
         limit,
         percent(share),
         (
             "Bands hold from week to week.",
-            f"{weeks.flips:,} of {weeks.changeable:,} account weeks changed band and were taken back a week later; at "
-            f"most {percent(most)} is asked.",
+            f"In {weeks.account_weeks:,} account weeks the shown band took back a change {weeks.flips:,} times within a "
+            f"month; at most {percent(most)} is asked.",
         ),
     )
 
