@@ -66,9 +66,13 @@ def demo_workspace(empty_mlflow: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def workspace(demo_workspace: Workspace, tmp_path: Path) -> Workspace:
     """A copy of the finished demo, to be changed."""
-    root = tmp_path / "workspace"
-    shutil.copytree(demo_workspace.root, root)
-    _move_mlflow(root / ".churnfit" / "mlflow.db", str(demo_workspace.root), str(root))
+    return copied(demo_workspace, tmp_path / "workspace")
+
+
+def copied(workspace: Workspace, root: Path) -> Workspace:
+    """Return a copy of a workspace in `root`, which MLflow knows to lie there."""
+    shutil.copytree(workspace.root, root)
+    _move_mlflow(root / ".churnfit" / "mlflow.db", str(workspace.root), str(root))
     return find_workspace(root)
 
 

@@ -25,7 +25,8 @@ Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
          "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
-         "explain-code", "ledger", "reproduce", "gates", "model-card", "journey")  # fmt: skip
+         "explain-code", "ledger", "reproduce", "gates", "model-card", "journey",
+         "shadow")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
@@ -174,6 +175,17 @@ def test_the_journey_of_the_demo_says_what_takes_longest(churnfit: Cli, demo_wor
     assert (text.code, "Overstaying" in text.out, "Past a due day" in text.out) == (0, True, True)
     none = churnfit("journey", "--card", "dear", cwd=demo_workspace.root)
     assert (none.code, "error[CF703]" in none.err) == (2, True)
+
+
+def test_the_champion_s_shadow_is_itself(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """The demo's one night is too young to judge, and nothing differs on it."""
+    text = churnfit("shadow", "champion", "--card", CARD, "--as-of", DAY, cwd=demo_workspace.root)
+    assert text.code == 0
+    assert "in the shadow of version-1" in text.out
+    assert "no account changes band" in text.out
+    assert "not judged: too few" in text.out
+    found = document(churnfit("shadow", "champion", "--card", CARD, "--as-of", DAY, "--json", cwd=demo_workspace.root))
+    assert found["judged"]["rows"] == 0
 
 
 def test_gates_are_listed_with_the_limits_of_the_spec(churnfit: Cli, workspace: Workspace) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from churnfit.cli.output import shown
+from churnfit.evaluation.prose import with_interval
 
 if TYPE_CHECKING:
     from churnfit.cta.ranking import QueueRow
@@ -15,10 +16,11 @@ if TYPE_CHECKING:
     from churnfit.jobs.promotion import PromotionPlan
     from churnfit.jobs.replaying import Replay
     from churnfit.jobs.scoring import Explanation
+    from churnfit.jobs.shadowing import Shadow
     from churnfit.jobs.starting import DemoResult
     from churnfit.spec import ScorecardSpec
 
-__all__ = ["cta_lines", "demo_summary", "explanation_lines", "plan_lines", "queue_lines"]
+__all__ = ["cta_lines", "demo_summary", "explanation_lines", "plan_lines", "queue_lines", "shadow_lines"]
 
 
 def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec, *, today: date) -> list[str]:
@@ -95,6 +97,24 @@ def plan_lines(plan: PromotionPlan, spec: ScorecardSpec) -> list[str]:
         f"churnfit promote {plan.candidate.reference} --card {spec.name} --apply --plan {plan.plan_id} --reason '...'"
     )
     return [*lines, "", f"Nothing was changed. To do just this: {apply}"]
+
+
+def shadow_lines(found: Shadow, spec: ScorecardSpec) -> list[str]:
+    """Return a candidate beside the champion in words: night by night, and on what has matured since."""
+    judged = found.judged
+    lines = [
+        f"{spec.name}: {found.candidate.reference} in the shadow of {found.champion.reference}",
+        *_replay_lines(found.replay, spec),
+        "",
+    ]
+    if judged.differences is None:
+        return [*lines, f"{judged.rows:,} snapshots have matured; not judged: {judged.reason}."]
+    auc, loss = judged.differences["auc"], judged.differences["log_loss"]
+    return [
+        *lines,
+        f"{judged.rows:,} snapshots have matured, {judged.churned_accounts:,} accounts churned. Candidate minus "
+        f"champion: AUC {with_interval(auc)}, log-loss {with_interval(loss, 4)} (lower is better).",
+    ]
 
 
 def _replay_lines(replay: Replay, spec: ScorecardSpec) -> list[str]:

@@ -1,4 +1,4 @@
-"""show, list, diff, promote, rollback: which version is the champion."""
+"""show, list, diff, shadow, promote, rollback: which version is the champion."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from churnfit.cli.app import AsJson, By, CardOption, Reference, app, day, opened
+from churnfit.cli.app import AsJson, AsOf, By, CardOption, Reference, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, print_text, progress
 from churnfit.errors import UsageError
 
-__all__ = ["diff", "list_versions", "promote", "rollback", "show"]
+__all__ = ["diff", "list_versions", "promote", "rollback", "shadow", "show"]
 
 
 @app.command()
@@ -104,6 +104,29 @@ def promote(
     else:
         print_lines(*plan_lines(plan, workspace.spec(name)))
     raise typer.Exit(0 if plan.open else 1)
+
+
+@app.command()
+def shadow(
+    reference: Annotated[str, typer.Argument(help="latest or candidate-N.")] = "latest",
+    card: CardOption = None,
+    since: Annotated[str | None, typer.Option(help="The first night, YYYY-MM-DD; all by default.")] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a candidate beside the champion on the published nights, and on what came of them; nothing is written."""
+    from churnfit.cli.summary import shadow_lines
+    from churnfit.evaluation.prose import json_safe
+    from churnfit.jobs.shadowing import shadow as compare
+
+    workspace, name = opened(card)
+    first = None if since is None else day(since).date()
+    with progress(2) as say:
+        found = compare(workspace, name, reference, since=first, as_of=day(as_of), say=say)
+    if as_json:
+        print_document(card=name, **_by_text(json_safe(found)))
+    else:
+        print_lines(*shadow_lines(found, workspace.spec(name)))
 
 
 @app.command()

@@ -24,7 +24,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Say", "TrainingSet", "check", "label_ledger", "now", "training_set", "write_profile"]
+__all__ = ["Say", "TrainingSet", "check", "label_ledger", "labelled", "now", "training_set", "write_profile"]
 
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -143,6 +143,12 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         require_clean(leaking)
     warnings = tuple(f"{finding.code} {finding.where}: {finding.came}" for finding in leaking)
     return TrainingSet(rows=rows, answers=found, sha256=snapshot_hash(rows), leaks=warnings)
+
+
+def labelled(workspace: Workspace, spec: ScorecardSpec, grid: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the label of every row of `grid` (account_id, as_of), as `churnfit.history.labels.labels` has it."""
+    with open_sources(spec, workspace.root) as con:
+        return labels(con, spec, grid, observed_to=_observed_to(con, spec, as_of))
 
 
 def _labelled(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Timestamp]:

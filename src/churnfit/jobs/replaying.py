@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
@@ -20,7 +20,7 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import score
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["BandChange", "Replay", "Side", "last_day", "newest_day", "replay_weeks"]
+__all__ = ["BandChange", "Replay", "Side", "last_day", "newest_day", "replay_on", "replay_weeks"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,29 +92,43 @@ def replay_weeks(
     DataError
         As `churnfit.jobs.scoring.opened_for_scoring`; a date without accounts is left out.
     """
+    with opened_for_scoring(workspace, spec, until=until) as measured_on:
+        days = (until - pd.Timedelta(weeks=back) for back in reversed(range(weeks)))
+        return replay_on(workspace, spec, champion, candidate, ((day, measured_on(day)) for day in days), say=say)
+
+
+def replay_on(
+    workspace: Workspace,
+    spec: ScorecardSpec,
+    champion: Scorecard | None,
+    candidate: Scorecard,
+    snapshots: Iterable[tuple[pd.Timestamp, pd.DataFrame]],
+    *,
+    say: Say,
+) -> Replay:
+    """Return both cards' scores, bands and CTAs on `snapshots`: dates, oldest first, and what was measured on them."""
     cards = {"candidate": candidate} | ({} if champion is None else {"champion": champion})
     days: dict[str, dict[date, list[ScoredAccount]]] = {name: {} for name in cards}
     coverage: dict[str, list[pd.Series]] = {name: [] for name in cards}
     changes: list[BandChange] = []
     left_out: list[str] = []
-    with opened_for_scoring(workspace, spec, until=until) as measured_on:
-        for back in reversed(range(weeks)):
-            as_of = until - pd.Timedelta(weeks=back)
-            say(f"Replaying {as_of:%Y-%m-%d}")
-            measured = measured_on(as_of)
-            if measured.empty:
-                left_out.append(f"{as_of:%Y-%m-%d}: no accounts in the stage")
-                continue
-            scores = {}
-            for name, card in cards.items():
-                if set(card.read) - set(measured.columns):
-                    continue  # the spec no longer has what that card reads
-                run = score(card, measured, key="replay")
-                scores[name] = run.scores
-                days[name][as_of.date()] = scored_accounts(card, run, spec)
-                coverage[name].append(run.scores["coverage"])
-            if len(scores) == 2:
-                changes += _changes(scores["champion"], scores["candidate"], as_of.date())
+    for as_of, measured in snapshots:
+        say(f"Replaying {as_of:%Y-%m-%d}")
+        lacking = sorted(set(candidate.read) - set(measured.columns))
+        if measured.empty or lacking:
+            why = f"nobody measured {', '.join(lacking)} then" if lacking else "no accounts in the stage"
+            left_out.append(f"{as_of:%Y-%m-%d}: {why}")
+            continue
+        scores = {}
+        for name, card in cards.items():
+            if set(card.read) - set(measured.columns):
+                continue  # the spec no longer has what that card reads
+            run = score(card, measured, key="replay")
+            scores[name] = run.scores
+            days[name][as_of.date()] = scored_accounts(card, run, spec)
+            coverage[name].append(run.scores["coverage"])
+        if len(scores) == 2:
+            changes += _changes(scores["champion"], scores["candidate"], as_of.date())
     left = _left_since(workspace, spec, days["candidate"])
     sides = {}
     for name, card in cards.items():

@@ -153,8 +153,8 @@ def band_flips(evidence: Evidence) -> Finding:
         percent(share),
         (
             "Bands hold from week to week.",
-            f"In {weeks.account_weeks:,} account weeks the shown band took back a change {weeks.flips:,} times within a "
-            f"month; at most {percent(most)} is asked.",
+            f"In {weeks.account_weeks:,} account weeks the shown band took back {weeks.flips:,} changes within a month; "
+            f"at most {percent(most)} is asked.",
         ),
     )
 

@@ -1,0 +1,83 @@
+"""A candidate in the champion's shadow: the same nights, the same rows, nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pandas as pd
+import pytest
+from tests.conftest import CARD, copied
+from tests.small_card import contents
+
+from churnfit.errors import UsageError
+from churnfit.jobs.promotion import load
+from churnfit.jobs.scoring import score
+from churnfit.jobs.shadowing import shadow
+from churnfit.jobs.workspace import Workspace
+from churnfit.registry import RunRecord
+from churnfit.scorecard.card import Scorecard
+
+LAST = pd.Timestamp("2026-06-30", tz="UTC")
+MATURED = [pd.Timestamp(day, tz="UTC") for day in ("2026-01-06", "2026-02-17", "2026-03-31")]
+
+
+@pytest.fixture(scope="module")
+def nights(demo_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The demo with four published nights, three of them so long ago that their labels are known."""
+    workspace = copied(demo_workspace, tmp_path_factory.mktemp("shadow") / "workspace")
+    for day in MATURED:
+        score(workspace, CARD, as_of=day, say=lambda _: None)
+    return workspace
+
+
+def candidate(workspace: Workspace, **changes: object) -> Scorecard:
+    """Register the champion, changed, as a candidate."""
+    _, champion = load(workspace, CARD, "champion")
+    card = replace(champion, **changes)  # type: ignore[arg-type]
+    workspace.registry().register(card, RunRecord(params={}, metrics={}, texts={"gates.txt": ""}, gates_passed=True))
+    return card
+
+
+def test_the_champion_in_its_own_shadow_is_its_equal(nights: Workspace) -> None:
+    """No account changes band, both ask for the same calls, and no difference is known; nothing is written."""
+    before = contents(nights.root)
+    found = shadow(nights, CARD, "champion", as_of=LAST)
+    assert list(found.replay.accounts) == [*(day.date() for day in MATURED), LAST.date()]
+    assert found.replay.changes == []
+    assert found.replay.champion == found.replay.candidate
+    assert found.judged.differences is not None
+    assert {(i.low, i.estimate, i.high) for i in found.judged.differences.values()} == {(0.0, 0.0, 0.0)}
+    changed = {name for name, content in contents(nights.root).items() if before.get(name) != content}
+    assert not {name for name in changed if not name.startswith((".churnfit/churnfit.db", ".churnfit/mlflow.db"))}
+
+
+def test_a_candidate_that_says_less_is_seen_to_be_worse_on_what_matured(nights: Workspace) -> None:
+    """With a third of the slope the probabilities are too timid: a higher log-loss, surely."""
+    _, champion = load(nights, CARD, "champion")
+    candidate(nights, slope=champion.slope / 3)
+    found = shadow(nights, CARD, as_of=LAST)
+    assert found.judged.differences is not None
+    assert found.judged.differences["log_loss"].low > 0
+    assert found.judged.churned_accounts >= 20
+
+
+def test_nights_can_be_too_young_or_too_few_to_judge(nights: Workspace) -> None:
+    """Only matured labels judge; a first night can be given; without any night there is nothing to compare."""
+    candidate(nights)
+    young = shadow(nights, CARD, since=date(2026, 6, 1), as_of=LAST).judged
+    assert (young.rows, young.differences) == (0, None)
+    assert young.reason.startswith("too few: 0 churned")
+    with pytest.raises(UsageError, match=r"CF702 card 'onboarding': .*since 2027-01-01; came none"):
+        shadow(nights, CARD, since=date(2027, 1, 1), as_of=LAST)
+
+
+def test_a_night_on_which_nobody_measured_what_the_candidate_reads_is_left_out(nights: Workspace) -> None:
+    """The night and the measure are named, and the rest is compared."""
+    _, champion = load(nights, CARD, "champion")
+    renamed = replace(champion.measures[0], name="brand_new")
+    candidate(nights, measures=(renamed, *champion.measures[1:]))
+    found = shadow(nights, CARD, as_of=LAST)
+    assert found.replay.candidate is None
+    assert found.replay.left_out[0] == "2026-01-06: nobody measured brand_new then"
+    assert found.judged.reason == "no night has what both cards read"
