@@ -35,7 +35,7 @@ _COMPARED = ("auc", "log_loss")
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """What has matured of the nights: rows, churned accounts, and candidate minus champion, None for a `reason`.
+    """What has matured of the nights: rows, churned accounts, candidate minus champion (None: see `reason`).
 
     A higher AUC is better, a lower log-loss is better; 90 % intervals from resamples of whole accounts.
     """

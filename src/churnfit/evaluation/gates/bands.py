@@ -153,7 +153,7 @@ def band_flips(evidence: Evidence) -> Finding:
         percent(share),
         (
             "Bands hold from week to week.",
-            f"In {weeks.account_weeks:,} account weeks the shown band took back {weeks.flips:,} changes within a month; "
+            f"In {weeks.account_weeks:,} account weeks the shown band took back {weeks.flips:,} changes in a month; "
             f"at most {percent(most)} is asked.",
         ),
     )
