@@ -37,7 +37,7 @@ def test_every_raised_code_is_explained_and_every_explained_code_is_raised() -> 
     """The table of codes and the source agree; the gates' codes are their own."""
     gates = {gate.code for gate in GATES}
     assert raised_codes() - gates == set(CODES)
-    assert gates == {f"CF00{number}" for number in range(1, 10)}
+    assert gates == {f"CF{number:03d}" for number in range(1, 16)}
 
 
 def test_every_code_that_a_text_mentions_exists() -> None:

@@ -29,10 +29,10 @@ def test_a_fit_logs_its_report_in_every_rendering(demo_workspace: Workspace) -> 
     assert auc in shown["report.txt"]
     assert auc in shown["report.md"]
     assert auc.replace(" (", ' <span class="of">(') in shown["report.html"]
-    assert shown["report.html"].count("<svg ") == 3
+    assert shown["report.html"].count("<svg ") == 5
     run = Path(next(demo_workspace.folder.rglob("report.html"))).parent
     linked = [line.split("(")[1].removesuffix(")") for line in shown["report.md"].splitlines() if line[:2] == "!["]
-    assert linked == ["figures/lift.png", "figures/health.png", "figures/calibration.png"]
+    assert linked == [f"figures/{name}.png" for name in ("lift", "health", "flips", "profit", "calibration")]
     assert all((run / place).is_file() for place in linked)
 
 

@@ -107,15 +107,17 @@ def test_the_next_day_keeps_open_what_stays_red(workspace: Workspace) -> None:
 
 
 def test_every_red_account_of_the_first_run_has_a_cta(demo_workspace: Workspace) -> None:
-    """On the first day as many open as are red, each with a playbook of the spec and reasons that cost health."""
+    """On the first day who is red or late has one, with a playbook and reasons: what costs health, or how late."""
     [run] = published_runs(demo_workspace, CARD)
     rows = queue(demo_workspace, CARD)
     assert len(rows) == run.opened > 0
     playbooks = demo_workspace.spec(CARD).playbooks
     for row in rows:
         assert row.cta.playbook in playbooks
-        assert 1 <= len(row.cta.reasons) <= 3
-        assert all("health points" in reason for reason in row.cta.reasons)
+        late = "overstay" in row.cta.triggers
+        assert set(row.cta.triggers) <= {"band_red", "overstay"}
+        assert 1 <= len(row.cta.reasons) - late <= 3 or row.cta.triggers == ("overstay",)
+        assert all("health points" in reason for reason in row.cta.reasons[: len(row.cta.reasons) - late])
     owner = rows[0].owner
     assert queue(demo_workspace, CARD, owner=owner) == [row for row in rows if row.owner == owner]
     assert queue(demo_workspace, CARD, owner="nobody") == []

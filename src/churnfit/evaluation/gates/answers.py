@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from churnfit.evaluation.prose import Section, as_markdown, as_text, json_safe
 from churnfit.evaluation.results import BandRow, EvaluationReport
-from churnfit.scorecard.card import Scorecard
 from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    from churnfit.scorecard.card import Scorecard
 
 __all__ = ["Answer", "Evidence", "Finding", "Gate", "Verdict", "Weeks", "decided", "not_applicable"]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from churnfit.errors import SpecError
 from churnfit.evaluation.gates import bands, prediction
 from churnfit.evaluation.gates.answers import Answer, Evidence, Finding, Gate, Verdict, Weeks, not_applicable
 from churnfit.evaluation.results import EvaluationReport
-from churnfit.scorecard.card import Scorecard
 from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    from churnfit.scorecard.card import Scorecard
 
 __all__ = ["GATES", "judge"]
 
