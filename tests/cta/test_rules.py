@@ -391,8 +391,8 @@ def test_held_out_accounts_have_a_cta_that_nobody_sees() -> None:
     assert {name for name, cta in again.active.items() if cta.status == "held out"} == held
 
 
-OVERSTAY = Alert(trigger="overstay", reason="Go-live: not yet on day 72", playbook="value_plan")
-SURVEYED = Alert(trigger="milestone_late", reason="Survey: 3 days late", playbook="support_call")
+OVERSTAY = Alert(trigger="overstay", reason="Go-live: not yet on day 72", playbook="ask")
+SURVEYED = Alert(trigger="milestone_late", reason="Survey: 3 days late", playbook="visit")
 
 
 def test_who_is_late_gets_a_cta_whatever_the_health() -> None:
@@ -400,7 +400,7 @@ def test_who_is_late_gets_a_cta_whatever_the_health() -> None:
     late = account("A", "green", reasons=(), alerts=(OVERSTAY, SURVEYED))
     decision, standing = run((0, [late]))
     [cta] = decision.opened
-    assert (cta.triggers, cta.playbook) == (("overstay", "milestone_late"), "value_plan")
+    assert (cta.triggers, cta.playbook) == (("overstay", "milestone_late"), "ask")
     assert cta.reasons == ("Go-live: not yet on day 72", "Survey: 3 days late")
     caught_up = decide([account("A", "green")], standing, spec_of(), as_of=MONDAY + timedelta(days=7), version="v")
     assert [cta.status for cta in caught_up.resolved] == ["auto-resolved"]
