@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from churnfit.scorecard.bands import BandCuts, Steadiness
-from churnfit.scorecard.card import Scorecard
 from churnfit.spec import BandAction, Bands
+
+if TYPE_CHECKING:
+    from churnfit.scorecard.card import Scorecard
 
 __all__ = ["cut_words", "steadiness_words", "with_range"]
 
