@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from tests.paired_card import PAIRED
 from tests.small_card import CARD, HEALTH, snapshot
 
 from churnfit.scorecard.sentences import reason_sentence
@@ -37,6 +38,68 @@ def test_reasons_are_the_shap_library_s_values(explainer):
     ours = shap_values(card, card.points(frame(raw[:12])))
     assert np.abs(ours.to_numpy() - explained.values).max() < 1e-9
     assert card.expected_health == pytest.approx(float(explained.base_values[0]), abs=1e-9)
+
+
+GOALS = np.array(["cost", "growth", "never heard of", None], dtype=object)
+
+
+def some_accounts():
+    """Return sixty reference accounts that the cards know all about, and twenty to explain with gaps and unseen goals.
+
+    What a card has never seen earns the average of the reference, so the reference holds none of it.
+    """
+    rng = np.random.default_rng(5)
+    raw = np.column_stack([rng.integers(0, 13, 80), rng.integers(0, 8, 80), rng.integers(0, 2, 80)]).astype(float)
+    raw[::7, 0] = np.nan  # asked, no answer
+    raw[60::3, 1] = np.nan
+    raw[60:, 2] = rng.integers(0, 4, 20)
+    return raw[:60], raw[60:]
+
+
+def as_snapshot(raw):
+    """Return the accounts as a snapshot."""
+    table = pd.DataFrame({"logins": raw[:, 0], "tickets": raw[:, 1], "goal": GOALS[raw[:, 2].astype(int)]})
+    return table.assign(logins__state=np.where(table["logins"].isna(), "no_answer", None))
+
+
+@pytest.mark.parametrize("card", [CARD, PAIRED], ids=["category", "pair"])
+def test_reasons_of_categories_and_pairs_are_the_shap_library_s_values(card):
+    """Its exact explainer agrees to 1e-9 where a player is all that one line reads: of a pair, both members at once.
+
+    Players are numbers of accounts: a line is scored on what that account has, the background is the reference.
+    """
+    shap = pytest.importorskip("shap")
+    reference, explained = some_accounts()
+    card = card.with_reference(as_snapshot(reference))
+    columns, pairs = ["logins", "tickets", "goal"], {pair.name: pair.members for pair in card.pairs}
+    reads = [[columns.index(name) for name in pairs.get(line, (line,))] for line in card.weights]
+    everybody = np.concatenate([reference, explained])
+
+    def health_of(players):
+        mixed = np.empty((len(players), 3))
+        for player, places in enumerate(reads):
+            mixed[:, places] = everybody[players[:, player].astype(int)][:, places]
+        return card.health(as_snapshot(mixed))
+
+    numbers = np.repeat(np.arange(80.0)[:, None], len(reads), axis=1)
+    explainer = shap.explainers.Exact(health_of, shap.maskers.Independent(numbers[:60], max_samples=60))
+    theirs = explainer(numbers[60:])
+    ours = shap_values(card, card.points(as_snapshot(explained)))
+    assert np.abs(ours.to_numpy() - theirs.values).max() < 1e-9
+    assert card.expected_health == pytest.approx(float(theirs.base_values[0]), abs=1e-9)
+
+
+def test_a_pair_s_reason_is_what_shap_gives_its_members_together():
+    """The library splits the pair between tickets and goal; both parts sum to the pair's reason to 1e-9."""
+    shap = pytest.importorskip("shap")
+    reference, explained = some_accounts()
+    card = PAIRED.with_reference(as_snapshot(reference))
+    masker = shap.maskers.Independent(reference, max_samples=60)
+    theirs = shap.explainers.Exact(lambda raw: card.health(as_snapshot(raw)), masker)(explained).values
+    ours = shap_values(card, card.points(as_snapshot(explained)))
+    assert np.abs(ours["tickets × goal"].to_numpy() - theirs[:, 1:].sum(axis=1)).max() < 1e-9
+    assert np.abs(ours["logins"].to_numpy() - theirs[:, 0]).max() < 1e-9
+    assert np.abs(theirs[:, 1:]).min(axis=1).max() > 0.5  # both members do have a part
 
 
 def test_reasons_leave_nothing_over():
