@@ -377,7 +377,7 @@ def test_explain_says_what_moved_an_account_since_another_run(churnfit: Cli, wor
     assert churnfit("score", "--card", CARD, "--as-of", "2026-06-29", cwd=here).code == 0
     text = churnfit(*asked, cwd=here)
     assert text.code == 0
-    assert text.out.index("the reasons below sum to") < text.out.index("Since 2026-06-29 health ")
+    assert text.out.index("the reasons below sum to") < text.out.index("Since 2026-06-29 ")
     found = document(churnfit(*asked, "--json", cwd=here))
     moved = sum(change["health_points"] for change in found["changes"])
     assert moved == found["score"]["health"] - found["before"]["health"]

@@ -107,7 +107,7 @@ def change_lines(found: Changed) -> list[str]:
         causes.append((f"card {before['version']} → {after['version']}", "", *of_version))
     causes.sort(key=lambda cause: (cause[2], -cause[3]))
     if not causes:
-        return [f"{head}."]
+        return [f"Since {before['as_of']} neither health nor churn probability moved."]
     lines = [f"  {shown(what)}{why}: {_parts_words(points, share)}" for what, why, points, share in causes]
     sums = _parts_words(*(found.changes[name].sum() for name in ("health_points", "probability_points")))
     return [f"{head}:", *lines, f"  all together: {sums}"]
