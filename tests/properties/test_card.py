@@ -53,6 +53,9 @@ def lines(draw: st.DrawFn, name: str, weight: int, *, text: bool | None = None) 
         missing=tuple((state, float(draw(st.integers(0, weight)))) for state in missing),
         expected_points=draw(st.floats(0, weight)),
         whole=draw(st.booleans()),
+        says=draw(
+            st.sampled_from(["", "{label}: only {value}, healthy {healthy}", "{colour}: {points}, peers {peers}"])
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from tests.paired_card import PAIRED
 from tests.small_card import CARD, HEALTH, snapshot
 
+from churnfit.scorecard.points import Categorical
 from churnfit.scorecard.sentences import reason_sentence
 from churnfit.scorecard.shap import reasons, shap_values, summary_figure
 
@@ -151,6 +152,28 @@ def test_a_reason_for_a_gap_says_why_there_is_none():
     """C was asked and did not answer: 5 points instead of 20."""
     said = reason_sentence(CARD, "logins", snapshot().iloc[2])
     assert said == "Logins: asked, no answer; healthy from 4; red, -15.0 health points"
+
+
+def own_words(text, row, peers=None):
+    """Return the reason of logins where the card has that text for it."""
+    lines = (replace(CARD.measure("logins"), says=text), *CARD.measures[1:])
+    return reason_sentence(replace(CARD, measures=lines), "logins", snapshot().iloc[row], peers=peers)
+
+
+def test_a_reason_is_said_in_the_measure_s_own_words():
+    """Every name is filled in, once; the value of a name is no text to be filled in again."""
+    text = "{label}: only {value} (healthy {healthy}; peers {peers}), {colour}, {points} points"
+    assert own_words(text, 1, peers=7.0) == "Logins: only 2 (healthy from 4; peers 7), red, -10.0 points"
+    goal = replace(CARD.measure("goal"), says="They want {value}", curve=Categorical(("{label}", "cost"), (0.0, 20.0)))
+    row = snapshot().iloc[1].copy()
+    row["goal"] = "{label}"
+    assert reason_sentence(replace(CARD, measures=(goal,)), "goal", row) == "They want {label}"
+
+
+def test_own_words_that_do_not_fit_give_way_to_the_standard_ones():
+    """C has a gap, and nobody said what B's peers have."""
+    assert own_words("Only {value} logins", 2) == "Logins: asked, no answer; healthy from 4; red, -15.0 health points"
+    assert own_words("{value}; peers {peers}", 1) == "Logins: 2; healthy from 4; red, -10.0 health points"
 
 
 def test_the_summary_figure_of_a_challenger_can_be_saved(tmp_path):
