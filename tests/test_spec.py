@@ -86,6 +86,13 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ('aggregate = "count"', 'aggregate = "milestone_days_late"', r"measures.logins: .*needs its plan"),
         ('aggregate = "count"', 'aggregate = "count"\nplanned_kind = "due"', r"measures.logins: `planned_kind` goes"),
         ('aggregate = "count"', 'aggregate = "count"\nsql = "1"', r"measures.logins: aggregate 'sql' needs `sql`"),
+        (
+            'group = "use"',
+            'group = "use"\nsays = "{vale}"',
+            r"measures.logins.says: .*unknown name '{vale}'; .*'value'",
+        ),
+        ('group = "use"', 'group = "use"\nsays = "{value"', r"measures.logins.says: .*a brace without its partner"),
+        ('group = "use"', 'group = "use"\nsays = "{value!r}"', r"measures.logins.says: .*unknown name '{value!r}'"),
         ("[cohort]", '[history]\nengine = "dayz"\n[cohort]', r"history.engine: .*'events', 'days' or 'spark'"),
         ("[measures.logins]", "[measures.weight]", r"measures.weight: the name is taken"),
         ("[10]", '[10]\ncontraction = { kind = "arr", share = 1.0 }', r"cohort.contraction.share"),

@@ -381,6 +381,22 @@ def test_explain_and_export(churnfit: Cli, demo_workspace: Workspace, tmp_path: 
     assert (wrong.code, "error[CF703]" in wrong.err) == (2, True)
 
 
+def test_explain_says_what_moved_an_account_since_another_run(churnfit: Cli, workspace: Workspace) -> None:
+    """A section after the reasons, and the same in the document; a date without a run is CF702."""
+    here = workspace.root
+    [first, *_] = document(churnfit("queue", "--card", CARD, "--json", cwd=here))["ctas"]
+    asked = ("explain", first["account_id"], "--card", CARD, "--since", "2026-06-29")
+    assert churnfit("score", "--card", CARD, "--as-of", "2026-06-29", cwd=here).code == 0
+    text = churnfit(*asked, cwd=here)
+    assert text.code == 0
+    assert text.out.index("the reasons below sum to") < text.out.index("Since 2026-06-29 ")
+    found = document(churnfit(*asked, "--json", cwd=here))
+    moved = sum(change["health_points"] for change in found["changes"])
+    assert moved == found["score"]["health"] - found["before"]["health"]
+    absent = churnfit(*asked[:-1], "2026-06-01", cwd=here)
+    assert (absent.code, "error[CF702]" in absent.err) == (2, True)
+
+
 def test_every_code_is_explained(churnfit: Cli, tmp_path: Path) -> None:
     """What an error says to look up is there; another code is a usage error."""
     for code, text in CODES.items():

@@ -15,9 +15,10 @@ from tests.paired_card import BANDS, CELLS, PAIR, PAIRED
 from tests.small_card import snapshot, spec_of
 
 from churnfit.evaluation.report import EvaluationReport
+from churnfit.jobs.explaining import explain
 from churnfit.jobs.promotion import promote
 from churnfit.jobs.queue import queue
-from churnfit.jobs.scoring import explain, score, scored_accounts
+from churnfit.jobs.scoring import score, scored_accounts
 from churnfit.jobs.training import FitResult, fit
 from churnfit.jobs.workspace import Workspace, find_workspace
 from churnfit.registry import RunRecord
@@ -25,7 +26,7 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.pairs import Cells, Pair
 from churnfit.scorecard.points import Categorical
 from churnfit.scorecard.words import healthy_words
-from churnfit.scoring.batch import publish, published_reasons
+from churnfit.scoring.batch import publish, published_run
 from churnfit.scoring.batch import score as score_snapshot
 
 N = 600
@@ -135,9 +136,7 @@ def test_the_scores_of_a_batch_carry_the_pair_s_points(tmp_path: Path) -> None:
     assert run.snapshot["tickets × goal"].tolist() == CELLS
     publish(run, tmp_path)
     publish(score_snapshot(PAIRED, snapshot(), key="k"), tmp_path)
-    found = published_reasons(tmp_path, "D")
-    assert found is not None
-    assert found[2]["tickets × goal"] == "below 3 · no data"
+    assert published_run(tmp_path).of("D").snapshot["tickets × goal"].tolist() == ["below 3 · no data"]
 
 
 def leads(card: Scorecard, **changes: object) -> dict[str, str]:

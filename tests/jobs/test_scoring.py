@@ -13,8 +13,9 @@ from tests.small_card import contents
 
 from churnfit.errors import DataError, UsageError
 from churnfit.history.snapshot import snapshot_hash
+from churnfit.jobs.explaining import explain
 from churnfit.jobs.queue import queue
-from churnfit.jobs.scoring import ScoringResult, explain, published_runs, score, scoring_snapshot
+from churnfit.jobs.scoring import ScoringResult, published_runs, score, scoring_snapshot
 from churnfit.jobs.starting import DEMO_DAY
 from churnfit.jobs.workspace import Workspace
 from churnfit.spec import History

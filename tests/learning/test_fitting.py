@@ -35,9 +35,12 @@ def training(n=400, *, segments=("smb", "mid")):
 
 
 def test_the_card_carries_the_spec_s_names_and_the_evidence():
-    """Label, group and what can be acted on come from the spec; days and hash from the rows."""
+    """Label, group, what can be acted on and own words come from the spec; days and hash from the rows."""
     rows = training()
-    card = learn_card(rows, SPEC, snapshot_sha256="ab12")
+    logins = SPEC.measures["logins"].model_copy(update={"says": "only {value}"})
+    spec = SPEC.model_copy(update={"measures": {**SPEC.measures, "logins": logins}})
+    card = learn_card(rows, spec, snapshot_sha256="ab12")
+    assert card.measure("logins").says == "only {value}"
     assert_scorecard(card, rows)
     assert card.name == "small"
     assert card.horizon_days == 90

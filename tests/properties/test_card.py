@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -31,8 +32,9 @@ def levels_of(draw: st.DrawFn, weight: int, n_levels: int) -> tuple[float, ...]:
 
 
 @st.composite
-def lines(draw: st.DrawFn, name: str, weight: int) -> CardMeasure:
-    form = draw(st.sampled_from(["graded", "stepped", "categorical"]))
+def lines(draw: st.DrawFn, name: str, weight: int, *, text: bool | None = None) -> CardMeasure:
+    numeric = ["graded", "stepped"]
+    form = draw(st.sampled_from({None: [*numeric, "categorical"], True: ["categorical"], False: numeric}[text]))
     places = sorted(draw(st.sets(st.integers(-20, 60), min_size=2, max_size=5)))
     scale = draw(st.sampled_from([1.0, 0.25]))
     at = tuple(place * scale for place in places)
@@ -51,18 +53,23 @@ def lines(draw: st.DrawFn, name: str, weight: int) -> CardMeasure:
         missing=tuple((state, float(draw(st.integers(0, weight)))) for state in missing),
         expected_points=draw(st.floats(0, weight)),
         whole=draw(st.booleans()),
+        says=draw(
+            st.sampled_from(["", "{label}: only {value}, healthy {healthy}", "{colour}: {points}, peers {peers}"])
+        ),
     )
 
 
 @st.composite
-def cards(draw: st.DrawFn) -> Scorecard:
+def cards(draw: st.DrawFn, *, text: Mapping[str, bool] | None = None) -> Scorecard:
+    """Any card; `text` says which of its measures are categories, by default any."""
+    kinds = text or {}
     parts = np.array(draw(st.lists(st.floats(0.2, 1.0), min_size=1, max_size=4)))
     weights = sorted(whole_weights(parts).tolist(), reverse=True)
     red, green = sorted(draw(st.tuples(st.integers(0, 100), st.integers(0, 100))))
     return Scorecard(
         name="any",
         horizon_days=90,
-        measures=tuple(draw(lines(f"m{i}", weight)) for i, weight in enumerate(weights)),
+        measures=tuple(draw(lines(f"m{i}", weight, text=kinds.get(f"m{i}"))) for i, weight in enumerate(weights)),
         intercept=draw(st.floats(-3, 3)),
         slope=draw(st.floats(0.01, 0.2)),
         base_rate=draw(st.floats(0.02, 0.9)),

@@ -177,6 +177,7 @@ def test_any_change_changes_the_hash():
         {"measures": (replace(logins, missing=(("no_answer", 6.0),)), *CARD.measures[1:])},
         {"measures": (replace(logins, curve=Graded((0.0, 11.0), (0.0, 50.0))), *CARD.measures[1:])},
         {"measures": (replace(logins, actionable=False), *CARD.measures[1:])},
+        {"measures": (replace(logins, says="only {value}"), *CARD.measures[1:])},
     ]
     hashes = {replace(CARD, **change).sha256 for change in changes}
     assert len(hashes | {CARD.sha256}) == len(changes) + 1

@@ -13,7 +13,7 @@ from tests.small_card import AS_OF, BANDS, CARD, HEALTH, contents, snapshot
 
 from churnfit.errors import IntegrityError
 from churnfit.files import read_parquet, write_parquet
-from churnfit.scoring.batch import ScoredRun, publish, published_reasons, run_folder, run_key, score, words_of
+from churnfit.scoring.batch import ScoredRun, publish, published_run, run_folder, run_key, score, words_of
 
 
 def scored() -> ScoredRun:
@@ -125,16 +125,18 @@ def test_a_truncated_file_is_found(tmp_path: Path) -> None:
         publish(scored(), tmp_path)
 
 
-def test_published_reasons_are_one_accounts_or_none(tmp_path: Path) -> None:
-    """An account of the run has its score, reasons and snapshot row; another has none."""
-    publish(scored(), tmp_path)
-    found = published_reasons(tmp_path, "C")
-    assert found is not None
-    its_score, its_reasons, row = found
-    assert its_score["health"] == 15.0
-    assert its_reasons["measure"].tolist() == ["logins", "goal", "tickets"]  # -15, -10, -5
-    assert row["logins__state"] == "no_answer"
-    assert published_reasons(tmp_path, "nobody") is None
+def test_a_published_run_comes_back_whole_and_account_by_account(tmp_path: Path) -> None:
+    """Key, scores, reasons and snapshot are those published; an account it does not know has none."""
+    folder = run_folder(tmp_path, "small", AS_OF, "k")
+    publish(scored(), folder)
+    back = published_run(folder)
+    assert back.key == "k"
+    assert back.scores["health"].tolist() == HEALTH
+    mine = back.of("C")
+    assert mine.scores["health"].tolist() == [15.0]
+    assert mine.reasons["measure"].tolist() == ["logins", "goal", "tickets"]  # -15, -10, -5
+    assert mine.snapshot["logins__state"].tolist() == ["no_answer"]
+    assert back.of("nobody").scores.empty
 
 
 def test_no_account_has_no_scores() -> None:

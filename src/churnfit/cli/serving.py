@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from churnfit.cli.app import AsJson, AsOf, CardOption, app, day, opened
+from churnfit.cli.app import AsJson, AsOf, CardOption, app, calendar_date, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 from churnfit.errors import UsageError
 
@@ -104,18 +104,24 @@ def explain(
     account: Annotated[str, typer.Argument(help="account_id")],
     card: CardOption = None,
     as_of: Annotated[str | None, typer.Option("--as-of", help="A scored date; the newest when absent.")] = None,
+    since: Annotated[str | None, typer.Option("--since", help="A scored date: what moved it from there?")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print why an account has its health score: every measure's exact share."""
-    from churnfit.cli.summary import explanation_lines
-    from churnfit.jobs.scoring import explain as reasons
+    """Print why an account has its health score: every measure's exact share; and since when what moved it."""
+    from churnfit.cli.summary import change_lines, explanation_lines
+    from churnfit.jobs.explaining import explain as reasons
+    from churnfit.jobs.explaining import explain_change
 
     workspace, name = opened(card)
-    found = reasons(workspace, name, account, as_of=day(as_of).date() if as_of else None)
+    date = day(as_of).date() if as_of else None
+    found = reasons(workspace, name, account, as_of=date)
+    earlier = calendar_date(since, where="--since").date() if since else None
+    changed = explain_change(workspace, name, account, since=earlier, as_of=date) if earlier else None
     if as_json:
-        print_document(
-            score=found.score, expected_health=found.expected_health, reasons=found.reasons.to_dict("records")
-        )
+        document = {"score": found.score, "expected_health": found.expected_health}
+        if changed:
+            document |= {"before": changed.before, "changes": changed.changes.to_dict("records")}
+        print_document(**document, reasons=found.reasons.to_dict("records"))
         return
     print_lines(*explanation_lines(found))
     header = ("#", "measure", "value", "healthy", "health points", "probability")
@@ -131,6 +137,8 @@ def explain(
         for r in found.reasons.to_dict("records")
     ]
     print_table(header, rows)
+    if changed:
+        print_lines("", *change_lines(changed))
 
 
 @app.command()

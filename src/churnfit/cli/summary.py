@@ -13,14 +13,22 @@ if TYPE_CHECKING:
     from churnfit.cta.ranking import QueueRow
     from churnfit.cta.records import Cta
     from churnfit.cta.replay import Warned
+    from churnfit.jobs.explaining import Changed, Explanation
     from churnfit.jobs.promotion import PromotionPlan
     from churnfit.jobs.replaying import Replay
-    from churnfit.jobs.scoring import Explanation
     from churnfit.jobs.shadowing import Shadow
     from churnfit.jobs.starting import DemoResult
     from churnfit.spec import ScorecardSpec
 
-__all__ = ["cta_lines", "demo_summary", "explanation_lines", "plan_lines", "queue_lines", "shadow_lines"]
+__all__ = [
+    "change_lines",
+    "cta_lines",
+    "demo_summary",
+    "explanation_lines",
+    "plan_lines",
+    "queue_lines",
+    "shadow_lines",
+]
 
 
 def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec, *, today: date) -> list[str]:
@@ -83,6 +91,40 @@ def explanation_lines(found: Explanation) -> list[str]:
         f"The average account has {found.expected_health:.1f}; the reasons below sum to "
         f"{score['health'] - found.expected_health:+.1f}.",
     ]
+
+
+def change_lines(found: Changed) -> list[str]:
+    """Return what moved an account in words: a sentence, a line for each cause, worst first, and their sums."""
+    before, after = found.before, found.after
+    health = after["health"] - before["health"]
+    moved = "is what it was" if health == 0 else f"{'fell' if health < 0 else 'rose'} by {abs(health):.2f} points"
+    head = (
+        f"Since {before['as_of']} health {moved} ({before['health']:.2f} → {after['health']:.2f}) "
+        f"and churn probability went from {before['churn_probability']:.1%} to {after['churn_probability']:.1%}"
+    )
+    by_version = found.changes["cause"] == "version"
+    causes = [
+        (
+            f"{row['label']}: {row['value_before']} → {row['value_after']}",
+            " (missing or stale data)" if row["cause"] == "data" else "",
+            row["health_points"],
+            row["probability_points"],
+        )
+        for row in found.changes[~by_version].to_dict("records")
+    ]
+    if before["version"] != after["version"]:
+        of_version = found.changes.loc[by_version, ["health_points", "probability_points"]].sum()
+        causes.append((f"card {before['version']} → {after['version']}", "", *of_version))
+    causes.sort(key=lambda cause: (cause[2], -cause[3]))
+    if not causes:
+        return [f"Since {before['as_of']} neither health nor churn probability moved."]
+    lines = [f"  {shown(what)}{why}: {_parts_words(points, share)}" for what, why, points, share in causes]
+    sums = _parts_words(*(found.changes[name].sum() for name in ("health_points", "probability_points")))
+    return [f"{head}:", *lines, f"  all together: {sums}"]
+
+
+def _parts_words(points: float, share: float) -> str:
+    return f"{points:+.2f} health points, {100 * share:+.1f} % churn probability"
 
 
 def plan_lines(plan: PromotionPlan, spec: ScorecardSpec) -> list[str]:

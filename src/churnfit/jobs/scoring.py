@@ -1,18 +1,17 @@
-"""score and explain: the champion applied to one date, published once, and read back."""
+"""score: the champion applied to one date, published once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from churnfit.cta.rules import Alert, ScoredAccount, decide
 from churnfit.cta.store import RunRow
-from churnfit.errors import DataError, UsageError
+from churnfit.errors import DataError
 from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.cohort import newest_fact, scoring_grid
 from churnfit.history.snapshot import snapshot, snapshot_hash
@@ -23,19 +22,15 @@ from churnfit.jobs.journey import alerts
 from churnfit.jobs.signing import moment
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.words import healthy_words, value_words
-from churnfit.scoring.batch import ScoredRun, publish, published_reasons, run_folder, run_key, words_of
+from churnfit.scoring.batch import ScoredRun, publish, run_folder, run_key, words_of
 from churnfit.scoring.batch import score as score_snapshot
 from churnfit.spec import ScorecardSpec
-from churnfit.tables import STATE_SUFFIX
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 __all__ = [
-    "Explanation",
     "ScoringResult",
-    "explain",
     "opened_for_scoring",
     "published_runs",
     "score",
@@ -53,15 +48,6 @@ class ScoringResult:
     run: RunRow
     bands: dict[str, int]
     published: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Explanation:
-    """One account's score on a date and every measure's reason; health points sum to health − expected health."""
-
-    score: dict[str, Any]
-    expected_health: float
-    reasons: pd.DataFrame
 
 
 def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -173,67 +159,6 @@ def published_runs(workspace: Workspace, card: str) -> list[RunRow]:
     """Return the card's scoring runs, in the order they were published."""
     with closing(workspace.store()) as store:
         return store.runs(card)
-
-
-def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | None = None) -> Explanation:
-    """Return why an account scored as it did in the newest run, or in that of `as_of`.
-
-    Raises
-    ------
-    UsageError
-        CF702 when there is no such run, or no such account in it.
-    """
-    with closing(workspace.store()) as store:
-        run = store.latest_run(card, as_of)
-    if run is None:
-        raise UsageError(
-            "CF702",
-            where=f"card '{card}'",
-            expected="a scoring run" + (f" of {as_of}" if as_of else ""),
-            came="none",
-            fix="churnfit score makes one.",
-        )
-    found = published_reasons(workspace.folder / run.folder, account_id)
-    if found is None:
-        raise UsageError(
-            "CF702",
-            where=f"run of {run.as_of}",
-            expected=f"account '{account_id}'",
-            came="no such account",
-            fix="Check the id; accounts outside the stage are not scored.",
-        )
-    scores, reasons, row = found
-    registry = workspace.registry()
-    scored_by = registry.load(registry.resolve(card, run.version))
-    facts = {
-        name: scores[name]
-        for name in (
-            "account_id",
-            "segment",
-            "stage_day",
-            "owner",
-            "arr",
-            "health",
-            "churn_probability",
-            "band",
-            "coverage",
-        )
-    }
-    said = reasons[["rank", "measure", "health_points", "probability_points"]].copy()
-    lines = [scored_by.measure(name) for name in said["measure"]]
-    said["label"] = [line.label for line in lines]
-    said["value"] = [value_words(line, row[line.name], _state(row, line.name)) for line in lines]
-    said["healthy"] = [healthy_words(scored_by, line) for line in lines]
-    return Explanation(
-        score={**facts, "as_of": run.as_of.isoformat(), "version": run.version},
-        expected_health=scored_by.expected_health,
-        reasons=said.reset_index(drop=True),
-    )
-
-
-def _state(row: pd.Series, name: str) -> str | None:
-    state = row.get(name + STATE_SUFFIX)
-    return None if state is None or pd.isna(state) else str(state)
 
 
 def scored_accounts(

@@ -114,6 +114,7 @@ def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:
                 label=PAIR_SIGN.join(map(_label(spec), members.get(line.name, (line.name,)))),
                 group=next(iter(groups)),
                 unit="" if line.name in members else spec.measures[line.name].unit,
+                says="" if line.name in members else spec.measures[line.name].says,
                 actionable=any(spec.measures[name].actionable for name in names),
             )
         )

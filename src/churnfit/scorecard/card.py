@@ -66,7 +66,7 @@ class CardMeasure:
 
     `missing` gives points for each state seen in training; `expected_points` is the mean over the reference cohort,
     from which reasons are measured and which stands in for values and states never seen. `whole` says that
-    all values seen were whole numbers; `certificate` how sure the line is.
+    all values seen were whole numbers; `certificate` how sure the line is; `says` words of its own for its reason.
     """
 
     name: str
@@ -80,6 +80,7 @@ class CardMeasure:
     whole: bool = False
     actionable: bool = True
     certificate: Certificate | None = None
+    says: str = ""
 
     @property
     def weight(self) -> float:
@@ -288,8 +289,9 @@ class Scorecard:
         document["bands"] = cuts_document(self.bands)
         for given, line in zip(self.measures, document["measures"], strict=True):
             line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
-            if given.certificate is None:  # cards from before there were certificates keep their hash
-                del line["certificate"]
+            for name in ("certificate", "says"):  # written where used: cards from before they were keep their hash
+                if not line[name]:
+                    del line[name]
         return json.dumps(document, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
     @classmethod

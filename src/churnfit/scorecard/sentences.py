@@ -11,6 +11,7 @@ import pandas as pd
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.thresholds import band_of_value
 from churnfit.scorecard.words import healthy_words, value_words
+from churnfit.spec.reason_text import filled
 from churnfit.tables import STATE_SUFFIX
 
 __all__ = ["Sentences", "reason_sentence"]
@@ -29,6 +30,9 @@ class Sentences:
     def say(self, name: str, value: object, state: str | None, *, points: float, peers: float | None = None) -> str:
         """Return one reason: value, what would be healthy, position among peers, colour and health points.
 
+        In the line's own words where it has some; a gap, or an account without peers where they name peers, is said
+        in the standard ones.
+
         Parameters
         ----------
         name : str
@@ -41,17 +45,31 @@ class Sentences:
             Median of the measure among the account's peers.
         """
         measure = self.card.measure(name)
-        parts = [f"{measure.label}: {value_words(measure, value, state)}", f"healthy {self._healthy[name]}"]
-        if peers is not None and np.isfinite(peers):
-            parts.append(f"peers' median {value_words(measure, peers, None)}")
         tenths = np.rint(10.0 * (points - measure.expected_points))
-        parts.append(f"{band_of_value(self.card, measure, points)}, {tenths / 10.0:+.1f} health points")
-        return "; ".join(parts)
+        said = {
+            "label": measure.label,
+            "value": value_words(measure, value, state),
+            "healthy": self._healthy[name],
+            "colour": band_of_value(self.card, measure, points),
+            "points": f"{tenths / 10.0:+.1f}",
+        }
+        if peers is not None and np.isfinite(peers):
+            said["peers"] = value_words(measure, peers, None)
+        known = not pd.isna(value)  # type: ignore[call-overload]
+        return (filled(measure.says, said) if measure.says and known else None) or _standard(said)
 
     def of_row(self, name: str, row: pd.Series, *, points: float, peers: float | None = None) -> str:
         """Return the reason `name` of the account whose row of the snapshot is `row`."""
         state = row.get(name + STATE_SUFFIX)
         return self.say(name, row[name], None if pd.isna(state) else str(state), points=points, peers=peers)
+
+
+def _standard(said: dict[str, str]) -> str:
+    peers = f"; peers' median {said['peers']}" if "peers" in said else ""
+    return (
+        f"{said['label']}: {said['value']}; healthy {said['healthy']}{peers}; "
+        f"{said['colour']}, {said['points']} health points"
+    )
 
 
 def reason_sentence(card: Scorecard, name: str, row: pd.Series, peers: float | None = None) -> str:

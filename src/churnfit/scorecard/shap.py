@@ -21,7 +21,7 @@ from churnfit.scorecard.card import Scorecard
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["reasons", "shap_values", "summary_figure"]
+__all__ = ["probability_shares", "reasons", "shap_values", "summary_figure"]
 
 
 def shap_values(card: Scorecard, points: pd.DataFrame) -> pd.DataFrame:
@@ -46,7 +46,8 @@ def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
         reference's). Rows ordered by account_id, as_of, rank.
     """
     values = shap_values(card, card.points(snapshot)).to_numpy()
-    shares = _probability_shares(card, values, snapshot)
+    average = np.full(len(values), card.expected_health)
+    shares = probability_shares(card, values, start=average, segments=snapshot.get("segment"))
     order = np.argsort(values, axis=1, kind="stable")
     frames = []
     for rank in range(values.shape[1]):
@@ -70,19 +71,29 @@ def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
     return long.sort_values(["account_id", "as_of", "rank"], ignore_index=True)
 
 
-def _probability_shares(card: Scorecard, values: NDArray[np.float64], snapshot: pd.DataFrame) -> NDArray[np.float64]:
-    """Split each row's distance in probability from the reference in proportion to its health points.
+def probability_shares(
+    card: Scorecard, moves: NDArray[np.float64], *, start: NDArray[np.float64], segments: pd.Series | None
+) -> NDArray[np.float64]:
+    """Return what each of several moves of health does to the churn probability (n_rows, n_moves).
 
-    The probability depends on health alone, so along the straight path from the reference to the row each measure's
-    share of the probability is its share of the health (Aumann–Shapley); the shares sum to the distance.
+    The probability depends on health alone, so along the straight path from `start` to ``start + moves.sum(axis=1)``
+    each move's share of the probability is its share of the health (Aumann–Shapley). The shares of a row sum to the
+    difference in probability between both ends.
+
+    Parameters
+    ----------
+    moves : ndarray of shape (n_rows, n_moves)
+        Health points.
+    start : ndarray of shape (n_rows,)
+        Health, 0–100.
+    segments : Series of length n_rows, optional
+        The segment of each row, the same at both ends.
     """
-    segments = snapshot.get("segment")
-    total = values.sum(axis=1)
-    reference = np.full(len(values), card.expected_health)
-    distance = card.probability_of(reference + total, segments) - card.probability_of(reference, segments)
-    slope_there = card.probability_of(reference + 0.5, segments) - card.probability_of(reference - 0.5, segments)
+    total = moves.sum(axis=1)
+    distance = card.probability_of(start + total, segments) - card.probability_of(start, segments)
+    slope_there = card.probability_of(start + 0.5, segments) - card.probability_of(start - 0.5, segments)
     per_point = np.divide(distance, total, out=slope_there, where=np.abs(total) > 1e-9)
-    shares: NDArray[np.float64] = values * per_point[:, np.newaxis]
+    shares: NDArray[np.float64] = moves * per_point[:, np.newaxis]
     return shares
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,8 +15,9 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.sentences import Sentences
 from churnfit.scorecard.shap import reasons
 
-__all__ = ["ScoredRun", "publish", "published_reasons", "run_folder", "run_key", "score", "words_of"]
+__all__ = ["ScoredRun", "publish", "published_run", "run_folder", "run_key", "score", "words_of"]
 
+_KEY_IS = "run="  # before the key, in the name of a run's folder
 _CONTEXT = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
 
 
@@ -33,6 +34,11 @@ class ScoredRun:
     scores: pd.DataFrame
     reasons: pd.DataFrame
     snapshot: pd.DataFrame
+
+    def of(self, account_id: str) -> ScoredRun:
+        """Return what the run says of one account: tables without rows where it says nothing."""
+        tables = {name: getattr(self, name) for name in ("scores", "reasons", "snapshot")}
+        return replace(self, **{name: table[table["account_id"] == account_id] for name, table in tables.items()})
 
 
 def run_key(card: Scorecard, snapshot_sha256: str, as_of: pd.Timestamp) -> str:
@@ -78,7 +84,7 @@ def words_of(card: Scorecard, run: ScoredRun, account_ids: list[str], *, top: in
 
 def run_folder(root: Path, card: str, as_of: pd.Timestamp, key: str) -> Path:
     """Return where a run's files lie: ``<root>/<card>/as_of=YYYY-MM-DD/run=<key>``."""
-    return root / card / f"as_of={as_of:%Y-%m-%d}" / f"run={key}"
+    return root / card / f"as_of={as_of:%Y-%m-%d}" / f"{_KEY_IS}{key}"
 
 
 def publish(run: ScoredRun, folder: Path) -> None:
@@ -104,16 +110,10 @@ def publish(run: ScoredRun, folder: Path) -> None:
             )
 
 
-def published_reasons(folder: Path, account_id: str) -> tuple[pd.Series, pd.DataFrame, pd.Series] | None:
-    """Return the score, the reasons and the snapshot row of one account in a published run; None when it has none."""
-    scores = read_parquet(folder / "scores.parquet")
-    mine = scores[scores["account_id"] == account_id]
-    if mine.empty:
-        return None
-    found = read_parquet(folder / "reasons.parquet")
-    snapshot = read_parquet(folder / "snapshot.parquet")
-    row = snapshot[snapshot["account_id"] == account_id].iloc[0]
-    return mine.iloc[0], found[found["account_id"] == account_id], row
+def published_run(folder: Path) -> ScoredRun:
+    """Return the run whose files lie in `folder`."""
+    tables = {name: read_parquet(folder / f"{name}.parquet") for name in ("scores", "reasons", "snapshot")}
+    return ScoredRun(key=folder.name.removeprefix(_KEY_IS), **tables)
 
 
 def _holds(path: Path, frame: pd.DataFrame) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from churnfit.spec.reason_text import checked_text
 from churnfit.spec.strict import Days, Strict
 
 __all__ = ["Cohort", "Contraction", "Group", "History", "Measure", "Source", "Sources"]
@@ -151,6 +152,7 @@ class Measure(Strict):
     A value is missing, with a state, before `due_day` (``not_due``), outside `segments` (``not_applicable``), when
     `asked_kind` happened but no answer came (``no_answer``), when the newest event is older than `validity_days`
     (``stale``), and when something dated has not happened yet (``never``).
+    `says` is the measure's own words for its reason, with names of `churnfit.spec.reason_text.REASON_NAMES` in braces.
     """
 
     label: str = ""
@@ -176,6 +178,7 @@ class Measure(Strict):
     actionable: bool = True
     playbook: str | None = None
     leak_checked: bool = False
+    says: Annotated[str, AfterValidator(checked_text)] = ""
 
     @model_validator(mode="after")
     def _aggregate_has_its_parts(self) -> Self:
