@@ -35,6 +35,10 @@ _WORKSPACE_TOML = """\
 # [promotion]
 # second_person = true # one asks (churnfit promote --ask), another promotes
 
+# [sinks.crm] # told of every move of a call to action, by `churnfit deliver`
+# url = "https://crm.example.com/hooks/churnfit"
+# secret = "env:CRM_SECRET"
+
 [cards] # name = where its spec lies
 {cards}
 """
