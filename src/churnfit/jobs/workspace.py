@@ -45,6 +45,7 @@ class _File(Strict):
     database: str | None = None
     tracking_uri: str | None = None
     promotion: _Promotion = _Promotion()
+    metrics: str | None = None
     sinks: dict[_SinkName, Sink] = Field(default_factory=dict)
 
 
@@ -59,6 +60,7 @@ class Workspace:
     cards: dict[str, Path]
     second_person: bool = False
     sinks: Mapping[str, Sink] = field(default_factory=dict)
+    metrics: Path | None = None
 
     def card_name(self, given: str | None) -> str:
         """Return the card a command means: the given one, or the only one.
@@ -183,6 +185,7 @@ def _read(root: Path) -> Workspace:
         cards={name: root / where for name, where in file.cards.items()},
         second_person=file.promotion.second_person,
         sinks=file.sinks,
+        metrics=None if file.metrics is None else root / file.metrics,
     )
 
 
