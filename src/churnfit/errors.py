@@ -193,7 +193,7 @@ CODES: dict[str, str] = {
     "CF614": "Published scores cannot be reproduced from the recorded card and the kept snapshot: one was changed.",
     # runs and the queue
     "CF701": "Another run holds the lock. Try again when it has ended.",
-    "CF702": "No such account in the run, no run on that date, or no such call to action.",
+    "CF702": "No such account in the run, no run on that date, no such call to action, or no such dead letter.",
     "CF703": "The command needs an argument that was not given, or was given wrongly.",
     "CF704": "Scores already published differ from what this run would publish for the same key.",
     "CF705": "The database of runs and CTAs cannot be read: the file is damaged, or is no database.",

@@ -19,6 +19,7 @@ from tests.small_card import AS_OF, CARD, contents, snapshot, spec_of
 from tests.test_schema import UNVERSIONED, write
 
 from churnfit.cta.moves import claimed, closed, snoozed
+from churnfit.cta.outbox import Subscription
 from churnfit.cta.records import Cta
 from churnfit.cta.rules import decide
 from churnfit.cta.store import RunRow, Store
@@ -28,6 +29,7 @@ from churnfit.scoring.batch import publish, run_folder, run_key
 from churnfit.scoring.batch import score as score_snapshot
 
 TABLES = ("runs", "ctas", "account_states")
+TOLD = (Subscription(sink="crm", statuses=("open", "claimed", "resolved", "auto-resolved")),)
 KILLER = """
 import json, os, signal, sys
 import sqlalchemy as sa
@@ -99,7 +101,7 @@ def night(url: str, root: str, day: int) -> None:
         folder=str(folder.relative_to(root)),
     )
     publish(run, folder)
-    with closing(Store(url)) as store:
+    with closing(Store(url, subscriptions=TOLD)) as store:
         store.publish(
             row,
             lambda standing: decide(accounts, standing, spec, as_of=row.as_of, version="version-1"),
@@ -110,7 +112,7 @@ def night(url: str, root: str, day: int) -> None:
 def people(url: str) -> None:
     """Claim, snooze and close one each of the first night's CTAs."""
     today = AS_OF.date()
-    with closing(Store(url)) as store, store.changing("small") as ctas:
+    with closing(Store(url, subscriptions=TOLD)) as store, store.changing("small") as ctas:
         first, second, third = [cta for cta in ctas.every() if cta.active][:3]
         moves: list[tuple[Cta, Cta]] = [
             (first, claimed(first, by="ann")),
@@ -124,11 +126,12 @@ def people(url: str) -> None:
 def world(url: str, root: Path) -> dict[str, object]:
     """Return every row and file, but for what killed writers left aside, which nobody reads.
 
-    Events come without their numbers, which PostgreSQL does not give twice.
+    Events and letters come without their numbers, which PostgreSQL does not give twice.
     """
     events = sorted(row[1:] for row in rows_of(url, "cta_events")["cta_events"])
     files = {name: content for name, content in contents(root).items() if not name.endswith(".tmp")}
-    return {**rows_of(url, *TABLES), "events": events, "files": files}
+    letters = sorted(row[1:] for row in rows_of(url, "outbox")["outbox"])
+    return {**rows_of(url, *TABLES), "events": events, "letters": letters, "files": files}
 
 
 class Killer:
@@ -185,6 +188,7 @@ def test_a_run_killed_at_any_step_leaves_all_or_nothing_and_heals(
     after = world(whole, tmp_path / "undisturbed")
     moved = {status for _, *_, status, _ in after["events"]}  # type: ignore[attr-defined]
     assert moved == {"open", "claimed", "snoozed", "resolved", "auto-resolved"}
+    assert len(after["letters"]) == len(after["events"]) - 1  # type: ignore[arg-type]  # nobody is told of the snoozed
 
     steps, kills = None, 0
     while steps is None:

@@ -2,11 +2,24 @@
 
 import sys
 
-from churnfit.cli import journey, judging, learning, ledger, outcomes, queue, reproducing, serving, starting, versions
+from churnfit.cli import (
+    delivering,
+    journey,
+    judging,
+    learning,
+    ledger,
+    outcomes,
+    queue,
+    reproducing,
+    serving,
+    starting,
+    versions,
+)
 from churnfit.cli.app import app, run_app
 
 __all__ = [
     "app",
+    "delivering",
     "journey",
     "judging",
     "learning",

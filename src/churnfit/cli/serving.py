@@ -13,6 +13,11 @@ from churnfit.cli.output import print_document, print_lines, print_table, progre
 from churnfit.errors import UsageError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from churnfit.jobs.metrics import Watch
+    from churnfit.jobs.scoring import ScoringResult
+    from churnfit.jobs.workspace import Workspace
     from churnfit.scorecard.sql import Dialect
 
 __all__ = ["explain", "export", "runs", "score", "score_file", "snapshot"]
@@ -43,18 +48,63 @@ def snapshot(
 def score(
     card: CardOption = None,
     as_of: AsOf = None,
+    first: Annotated[str | None, typer.Option("--from", help="With --to: every date of a range, in order.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="The last date of the range.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Of the range every so many days.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing.")] = False,
+    metrics: Annotated[Path | None, typer.Option(help="A .prom file to write, for Prometheus.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Score every account of the stage with the champion; fill and close calls to action, once."""
+    from churnfit.jobs.metrics import Watch
     from churnfit.jobs.scoring import score as run
 
     workspace, name = opened(card)
+    watch = Watch(workspace, name, given=metrics)
+    if first is not None or last is not None:
+        days = _range(first, last, every=every, alone=as_of is None and not dry_run)
+        _backfill(workspace, name, days, watch=watch, as_json=as_json)
+        return
     with progress(3) as say:
         result = run(workspace, name, as_of=day(as_of), say=say, dry_run=dry_run)
+    if not dry_run:
+        watch.write(result)
     if as_json:
         print_document(run=asdict(result.run), bands=result.bands, published=result.published, dry_run=dry_run)
         return
+    print_lines(_said(name, result, dry_run=dry_run))
+
+
+def _range(first: str | None, last: str | None, *, every: int, alone: bool) -> list[pd.Timestamp]:
+    from churnfit.jobs.backfill import dates
+
+    if first is None or last is None or not alone:
+        raise UsageError(
+            "CF703",
+            where="--from, --to",
+            expected="both, without --as-of and --dry-run",
+            came="one alone, or one of these",
+            fix="Give --from D --to D; a dry run is of one date.",
+        )
+    return dates(day(first), day(last), every_days=every)
+
+
+def _backfill(workspace: Workspace, name: str, days: list[pd.Timestamp], *, watch: Watch, as_json: bool) -> None:
+    """Score date by date; lines come as dates are done, the JSON document at the end."""
+    from churnfit.jobs.backfill import backfill
+
+    done = []
+    with progress(3 * len(days)) as say:
+        for result in backfill(workspace, name, days, say=say):
+            watch.write(result)
+            done.append({"run": asdict(result.run), "bands": result.bands, "published": result.published})
+            if not as_json:
+                print_lines(_said(name, result, dry_run=False))
+    if as_json:
+        print_document(runs=done)
+
+
+def _said(name: str, result: ScoringResult, *, dry_run: bool) -> str:
     bands = ", ".join(f"{count:,} {band}" for band, count in result.bands.items())
     moved = f"{result.run.opened} CTAs opened, {result.run.resolved} resolved"
     if result.run.held_out:
@@ -63,9 +113,7 @@ def score(
         moved = f"dry run, nothing was written; it would be {moved}"
     elif not result.published:
         moved = "published before, nothing to do"
-    print_lines(
-        f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; {moved}"
-    )
+    return f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; {moved}"
 
 
 @app.command()

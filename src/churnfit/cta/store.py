@@ -6,13 +6,14 @@ card holds it until the end: runs and people come one after the other. What did 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date
 
 import sqlalchemy as sa
 
+from churnfit.cta.outbox import Subscription, record_moves
 from churnfit.cta.records import ACTIVE, RUN, Cta, Event
 from churnfit.cta.rules import AccountState, Decision, Standing
 from churnfit.cta.tables import CTAS, EVENTS, RUNS, STATES, cta_row, ctas_where, insert_rows, update_ctas
@@ -44,8 +45,8 @@ class RunRow:
 class CardCtas:
     """One card's CTAs while nobody else can change them: see `Store.changing`."""
 
-    def __init__(self, connection: sa.Connection, card: str) -> None:
-        self._connection, self._card = connection, card
+    def __init__(self, connection: sa.Connection, card: str, subscriptions: Sequence[Subscription]) -> None:
+        self._connection, self._card, self._subscriptions = connection, card, subscriptions
 
     def every(self) -> list[Cta]:
         """Return every CTA of the card, by account, oldest first."""
@@ -70,7 +71,7 @@ class CardCtas:
                 to_status=after.status,
                 why=why,
             )
-            self._connection.execute(EVENTS.insert(), [asdict(event)])
+            record_moves(self._connection, [(event, after)], self._subscriptions)
 
 
 class Store:
@@ -80,9 +81,12 @@ class Store:
     ----------
     url : str
         As in `churnfit.database.open_database`.
+    subscriptions : sequence of Subscription
+        Which moves are put into the outbox, as they are written.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, subscriptions: Sequence[Subscription] = ()) -> None:
+        self._subscriptions = subscriptions
         self._engine = open_database(url)
         try:
             bring_up_to_date(self._engine, where=_WHERE)
@@ -146,7 +150,8 @@ class Store:
             last = connection.execute(sa.select(sa.func.max(RUNS.c.sequence))).scalar()
             connection.execute(RUNS.insert().values(sequence=(last or 0) + 1, **asdict(run)))
             if standing is not None and decision is not None:
-                _apply(connection, run, standing, decision, at=at)
+                moves = _apply(connection, run, standing, decision, at=at)
+                record_moves(connection, moves, self._subscriptions)
         return run
 
     def active(self, card: str) -> list[Cta]:
@@ -157,7 +162,7 @@ class Store:
     def ctas(self, card: str) -> list[Cta]:
         """Return every CTA of `card`, by account, oldest first."""
         with self._transaction() as connection:
-            return CardCtas(connection, card).every()
+            return CardCtas(connection, card, ()).every()
 
     def done_since(self, card: str, day: date) -> list[Cta]:
         """Return the CTAs that people resolved on `day` or later; those that were not valid took nobody's time."""
@@ -185,7 +190,7 @@ class Store:
         """Yield the card's CTAs while nobody else can change them; what is written commits together or not at all."""
         with self._transaction() as connection:
             hold(connection, f"card {card}")
-            yield CardCtas(connection, card)
+            yield CardCtas(connection, card, self._subscriptions)
 
     def _runs(self, condition: sa.ColumnElement[bool]) -> list[RunRow]:
         query = sa.select(RUNS).where(condition).order_by(RUNS.c.sequence)
@@ -218,27 +223,32 @@ def _standing(connection: sa.Connection, card: str) -> Standing:
     )
 
 
-def _apply(connection: sa.Connection, run: RunRow, standing: Standing, decision: Decision, *, at: str) -> None:
-    """Write what differs from `standing`, and an event for each CTA whose status does."""
+def _apply(
+    connection: sa.Connection, run: RunRow, standing: Standing, decision: Decision, *, at: str
+) -> list[tuple[Event, Cta]]:
+    """Write what differs from `standing`; return an event for each CTA whose status does, with the CTA."""
     before = {cta.cta_id: cta for cta in (*standing.active.values(), *standing.last_closed.values())}
     followed = (*decision.reopened, *decision.updated, *decision.resolved)
     update_ctas(connection, [cta for cta in followed if cta != before[cta.cta_id]])
     insert_rows(connection, CTAS, (cta_row(cta) for cta in decision.opened))
-    events = [
-        Event(
-            cta_id=cta.cta_id,
-            card=run.card,
-            at=at,
-            by=RUN,
-            from_status=before[cta.cta_id].status if cta.cta_id in before else "",
-            to_status=cta.status,
-            why=_what_the_run_saw(cta, before.get(cta.cta_id), run.as_of),
-        )
+    _write_states(connection, run.card, standing.states, {state.account_id: state for state in decision.states})
+    return [
+        (_event(cta, before.get(cta.cta_id), run, at=at), cta)
         for cta in (*decision.opened, *followed)
         if cta.cta_id not in before or cta.status != before[cta.cta_id].status
     ]
-    insert_rows(connection, EVENTS, map(asdict, events))
-    _write_states(connection, run.card, standing.states, {state.account_id: state for state in decision.states})
+
+
+def _event(cta: Cta, before: Cta | None, run: RunRow, *, at: str) -> Event:
+    return Event(
+        cta_id=cta.cta_id,
+        card=run.card,
+        at=at,
+        by=RUN,
+        from_status=before.status if before is not None else "",
+        to_status=cta.status,
+        why=_what_the_run_saw(cta, before, run.as_of),
+    )
 
 
 def _what_the_run_saw(cta: Cta, before: Cta | None, as_of: date) -> str:

@@ -1,4 +1,4 @@
-"""The tables of runs, CTAs, their moves and account states, and how a CTA is read from and written to its row.
+"""The tables of runs, CTAs, their moves, what is to be told of them, and account states; and a CTA as its row.
 
 A change here is a revision in `churnfit/migrations/versions`.
 """
@@ -14,7 +14,18 @@ import sqlalchemy as sa
 
 from churnfit.cta.records import ACTIVE, Cta
 
-__all__ = ["CTAS", "EVENTS", "METADATA", "RUNS", "STATES", "cta_row", "ctas_where", "insert_rows", "update_ctas"]
+__all__ = [
+    "CTAS",
+    "EVENTS",
+    "METADATA",
+    "OUTBOX",
+    "RUNS",
+    "STATES",
+    "cta_row",
+    "ctas_where",
+    "insert_rows",
+    "update_ctas",
+]
 
 _NAMES = [part.name for part in fields(Cta)]
 
@@ -77,6 +88,21 @@ EVENTS = sa.Table(
     sa.Column("from_status", sa.String(16), nullable=False),
     sa.Column("to_status", sa.String(16), nullable=False),
     sa.Column("why", sa.Text, nullable=False),
+)
+_UNDELIVERED = sa.text("status IN ('waiting', 'dead')")
+OUTBOX = sa.Table(
+    "outbox",
+    METADATA,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("sink", sa.String(64), nullable=False),
+    sa.Column("key", sa.String(32), nullable=False),
+    sa.Column("cta_id", sa.String(24), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.String(32), nullable=False),
+    sa.Column("answer", sa.String(64), nullable=False),
+    sa.Index("undelivered", "sink", "cta_id", "sequence", sqlite_where=_UNDELIVERED, postgresql_where=_UNDELIVERED),
 )
 STATES = sa.Table(
     "account_states",

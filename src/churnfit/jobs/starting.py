@@ -31,9 +31,14 @@ _WORKSPACE_TOML = """\
 # folder = ".churnfit"                   # where scores, studies and, by default, both databases lie
 # database = "env:CHURNFIT_DATABASE_URL" # runs and calls to action; default: SQLite in the folder
 # tracking_uri = "http://127.0.0.1:5000" # MLflow; default: SQLite in the folder
+# metrics = "/var/lib/node_exporter"     # a folder: each run writes churnfit_CARD.prom there
 
 # [promotion]
 # second_person = true # one asks (churnfit promote --ask), another promotes
+
+# [sinks.crm] # told of every move of a call to action, by `churnfit deliver`
+# url = "https://crm.example.com/hooks/churnfit"
+# secret = "env:CRM_SECRET"
 
 [cards] # name = where its spec lies
 {cards}

@@ -7,16 +7,19 @@ below the workspace's own folder. Secrets are given as ``env:NAME`` or ``file:PA
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
+from churnfit.cta.outbox import Outbox, Subscription
 from churnfit.cta.store import Store
 from churnfit.errors import SpecError, UsageError
 from churnfit.history.events_sql import events_engine
 from churnfit.history.snapshot import Engine
+from churnfit.jobs.sinks import Sink, secret
 from churnfit.registry import Ledger, Registry
 from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
@@ -31,14 +34,19 @@ class _Promotion(Strict):
     second_person: bool = False
 
 
+_SinkName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+
+
 class _File(Strict):
-    """`churnfit.toml`: the cards, and where things are kept."""
+    """`churnfit.toml`: the cards, where things are kept, and who is told of CTAs."""
 
     cards: dict[str, str]
     folder: str = ".churnfit"
     database: str | None = None
     tracking_uri: str | None = None
     promotion: _Promotion = _Promotion()
+    metrics: str | None = None
+    sinks: dict[_SinkName, Sink] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +59,8 @@ class Workspace:
     tracking_uri: str
     cards: dict[str, Path]
     second_person: bool = False
+    sinks: Mapping[str, Sink] = field(default_factory=dict)
+    metrics: Path | None = None
 
     def card_name(self, given: str | None) -> str:
         """Return the card a command means: the given one, or the only one.
@@ -104,7 +114,12 @@ class Workspace:
 
     def store(self) -> Store:
         """Return the workspace's runs and CTAs."""
-        return Store(self.database)
+        told = [Subscription(sink=name, statuses=sink.events) for name, sink in self.sinks.items()]
+        return Store(self.database, subscriptions=told)
+
+    def outbox(self) -> Outbox:
+        """Return what the sinks are still to be told."""
+        return Outbox(self.database)
 
     def engine(self, spec: ScorecardSpec, say: Callable[[str], None] = lambda _: None) -> Engine:
         """Return what takes the readings of a card of this workspace; `say` is told when day tables are written."""
@@ -169,26 +184,14 @@ def _read(root: Path) -> Workspace:
         tracking_uri=tracking,
         cards={name: root / where for name, where in file.cards.items()},
         second_person=file.promotion.second_person,
+        sinks=file.sinks,
+        metrics=None if file.metrics is None else root / file.metrics,
     )
 
 
 def _resolved(value: str, root: Path) -> str:
-    """Return `value`, or what ``env:NAME`` or ``file:PATH`` (seen from `root`) points at."""
-    kind, _, rest = value.partition(":")
-    found: str | None = value
-    if kind == "env":
-        found = os.environ.get(rest)
-    elif kind == "file":
-        path = root / rest
-        found = path.read_text(encoding="utf-8").strip() if path.is_file() else None
-    if not found:
-        raise SpecError(
-            "CF507",
-            where=FILE_NAME,
-            expected=f"a secret in {value}",
-            came="nothing there",
-            fix=f"Set the variable or write the file that {value} names.",
-        )
-    if found.startswith("sqlite:///"):  # a relative file lies in the workspace, wherever the command is run
+    """Return `value`, or what ``env:NAME`` or ``file:PATH`` points at; a relative SQLite file lies in the workspace."""
+    found = secret(value, root) if value.startswith(("env:", "file:")) else value
+    if found.startswith("sqlite:///"):  # wherever the command is run
         return f"sqlite:///{root / found.removeprefix('sqlite:///')}"
     return found
