@@ -18,7 +18,7 @@ from churnfit.jobs.history import now
 from churnfit.jobs.signing import moment, signer
 from churnfit.jobs.workspace import Workspace
 
-__all__ = ["COLUMNS", "Imported", "import_outcomes", "interventions", "outcome_counts"]
+__all__ = ["COLUMNS", "Imported", "import_outcomes", "outcome_counts"]
 
 COLUMNS = ("cta_id", "account_id", "date", "outcome", "why", "by", "when")
 """What a table may have: `outcome`, and `cta_id` or `account_id` with a `date` on which the CTA was there.
@@ -84,32 +84,6 @@ def outcome_counts(workspace: Workspace, card: str) -> pd.DataFrame:
     ]
     columns = ["playbook", "reason", "ctas", "active", *names, "recovered"]
     return pd.DataFrame(rows, columns=columns).groupby(columns[:2], as_index=False).sum()
-
-
-def interventions(workspace: Workspace, card: str) -> pd.DataFrame:
-    """Return what was done about the card's CTAs, as a source of interventions: by account and moment.
-
-    Columns: account_id, at (aware), playbook, outcome, held_out (1 or 0), holdout_share (null unless held out). A row
-    per CTA that a person claimed or closed, from that moment or the earlier day it was closed on, and per held-out one,
-    from the day it opened. What nobody touched, or was not valid, was no intervention.
-    """
-    with closing(workspace.store()) as store:
-        every, called = store.ctas(card), store.first_called(card)
-    rows = []
-    for cta in every:
-        if cta.holdout_share is not None:
-            at = f"{cta.opened_on}T00:00:00Z"
-        elif cta.cta_id in called and cta.outcome != "not valid":
-            at = min(called[cta.cta_id], f"{cta.closed_on}T00:00:00Z") if cta.closed_by else called[cta.cta_id]
-        else:
-            continue
-        left_alone = cta.holdout_share is not None
-        rows.append((cta.account_id, at, cta.playbook, cta.outcome, float(left_alone), cta.holdout_share))
-    columns = ["account_id", "at", "playbook", "outcome", "held_out", "holdout_share"]
-    frame = pd.DataFrame(rows, columns=columns).sort_values(["account_id", "at"], ignore_index=True)
-    return frame.assign(
-        at=pd.to_datetime(frame["at"], utc=True), holdout_share=frame["holdout_share"].astype("float64")
-    )
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
