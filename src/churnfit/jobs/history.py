@@ -26,7 +26,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Say", "TrainingSet", "check", "label_ledger", "now", "training_set", "write_profile"]
+__all__ = ["Say", "TrainingSet", "answered", "check", "label_ledger", "now", "training_set", "write_profile"]
 
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -112,6 +112,14 @@ def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tup
     with _opened(workspace, spec) as con:
         found, _ = _labelled(con, spec, as_of)
     return found, ledger(found)
+
+
+def answered(workspace: Workspace, spec: ScorecardSpec, rows: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return those of `rows` (account_id, as_of) whose label is known, treated or not, with ``churned`` (0 or 1)."""
+    with open_sources(spec, workspace.root) as con:
+        found = labels(con, spec, rows, observed_to=_observed_to(con, spec, as_of))
+    known = found[found["status"].isin(("matured", "treated"))]
+    return known[["account_id", "as_of", "churned"]].astype({"churned": "int64"})
 
 
 def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say = lambda _: None) -> TrainingSet:
