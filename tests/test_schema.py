@@ -84,7 +84,7 @@ def test_a_database_without_revisions_is_recognised_and_keeps_every_row(database
     assert (run.run_key, run.accounts, run.opened) == ("key", 3, 2)
     opened.close()
     after = rows_of(database_url)
-    assert (after["account_states"], after["runs"]) == ([state], [(*written, 0)])
+    assert (after["account_states"], after["runs"]) == ([(*state, None)], [(*written, 0)])
     assert len(after["ctas"]) == 2
     assert after["cta_events"] == []
     assert after[VERSION_TABLE] == [(REVISIONS[-1],)]

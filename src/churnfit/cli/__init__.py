@@ -2,7 +2,19 @@
 
 import sys
 
-from churnfit.cli import journey, judging, learning, ledger, outcomes, queue, reproducing, serving, starting, versions
+from churnfit.cli import (
+    journey,
+    judging,
+    learning,
+    ledger,
+    outcomes,
+    overrides,
+    queue,
+    reproducing,
+    serving,
+    starting,
+    versions,
+)
 from churnfit.cli.app import app, run_app
 
 __all__ = [
@@ -13,6 +25,7 @@ __all__ = [
     "ledger",
     "main",
     "outcomes",
+    "overrides",
     "queue",
     "reproducing",
     "run",

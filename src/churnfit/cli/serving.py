@@ -114,7 +114,10 @@ def explain(
     found = reasons(workspace, name, account, as_of=day(as_of).date() if as_of else None)
     if as_json:
         print_document(
-            score=found.score, expected_health=found.expected_health, reasons=found.reasons.to_dict("records")
+            score=found.score,
+            expected_health=found.expected_health,
+            reasons=found.reasons.to_dict("records"),
+            override=None if found.override is None else asdict(found.override),
         )
         return
     print_lines(*explanation_lines(found))

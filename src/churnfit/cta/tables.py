@@ -1,4 +1,4 @@
-"""The tables of runs, CTAs, their moves and account states, and how a CTA is read from and written to its row.
+"""The tables of runs, CTAs, their moves, states and overrides, and how a CTA is read from and written to its row.
 
 A change here is a revision in `churnfit/migrations/versions`.
 """
@@ -14,7 +14,18 @@ import sqlalchemy as sa
 
 from churnfit.cta.records import ACTIVE, Cta
 
-__all__ = ["CTAS", "EVENTS", "METADATA", "RUNS", "STATES", "cta_row", "ctas_where", "insert_rows", "update_ctas"]
+__all__ = [
+    "CTAS",
+    "EVENTS",
+    "METADATA",
+    "OVERRIDES",
+    "RUNS",
+    "STATES",
+    "cta_row",
+    "ctas_where",
+    "insert_rows",
+    "update_ctas",
+]
 
 _NAMES = [part.name for part in fields(Cta)]
 
@@ -86,6 +97,19 @@ STATES = sa.Table(
     sa.Column("band", sa.String(8), nullable=False),
     sa.Column("band_since", sa.Date, nullable=False),
     sa.Column("beyond_since", sa.Date),
+)
+OVERRIDES = sa.Table(
+    "overrides",
+    METADATA,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("card", sa.String(64), nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("band", sa.String(8), nullable=False),
+    sa.Column("until", sa.Date),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Index("overrides_of_card", "card", "account_id"),
 )
 
 
