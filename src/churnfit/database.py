@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from churnfit.errors import BusyError, IntegrityError, SpecError
 
-__all__ = ["hold", "open_database", "transaction"]
+__all__ = ["exists", "hold", "open_database", "transaction"]
 
 _WAIT_SECONDS = 30  # longer than a run's transaction on a million accounts takes
 
@@ -57,6 +57,11 @@ def open_database(url: str, *, pooled: bool = True) -> sa.Engine:
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_immediate)
     return engine
+
+
+def exists(url: str) -> bool:
+    """Say whether there can be something in a database: there is nothing in a SQLite file that nobody has made."""
+    return not url.startswith("sqlite:///") or Path(url.removeprefix("sqlite:///").partition("?")[0]).exists()
 
 
 @contextmanager

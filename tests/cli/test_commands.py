@@ -25,7 +25,7 @@ Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
          "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
-         "explain-code", "ledger", "reproduce", "gates", "model-card", "journey",
+         "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey",
          "shadow")  # fmt: skip
 
 

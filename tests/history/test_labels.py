@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from tests.history.tiny_world import accounts_of, at, events_of, opened, spec_of
+from tests.history.tiny_world import accounts_of, at, events_of, opened, spec_of, write
 
 from churnfit.errors import DataError
 from churnfit.history.cohort import landmark_grid
@@ -131,6 +131,65 @@ def test_held_out_accounts_stand_for_those_that_were_called(tmp_path: Path) -> N
     assert (whole["base_rate"], whole["effective"]) == (pytest.approx(0.75), pytest.approx(16 / 6))
     # had the calls saved nobody, A and F of seven; had they saved all who stayed, B to E too
     assert (whole["base_rate_low"], whole["base_rate_high"]) == (pytest.approx(2 / 7), pytest.approx(6 / 7))
+
+
+def own(*rows: tuple[str, float, str, float | None]) -> pd.DataFrame:
+    """Return churnfit's own interventions from (account_id, day, playbook, holdout_share or None where called)."""
+    return pd.DataFrame(
+        [
+            {"account_id": account, "at": at(day), "playbook": playbook, "outcome": "done",
+             "held_out": float(share is not None), "holdout_share": share}
+            for account, day, playbook, share in rows
+        ]
+    ).astype({"holdout_share": "float64"})  # fmt: skip
+
+
+@pytest.mark.parametrize("source", ["with a file", "without"])
+def test_what_churnfit_knows_of_calls_joins_what_the_sources_say(tmp_path: Path, source: str) -> None:
+    """A is in the file, B called and C held out in the store only; D's call came before the date looked at."""
+    spec = spec_of(MEASURES, **({"sources": WITH_INTERVENTIONS} if source == "with a file" else {}))
+    in_file = own(("A", 12.3, "call", None))
+    write(
+        tmp_path,
+        accounts=accounts_of(*({"account_id": name} for name in "ABCD")),
+        events=EVENTS,
+        interventions=in_file[["account_id", "at", "playbook"]],
+    )
+    known = own(
+        ("A", 12.4, "call", None), ("B", 15.5, "visit", None), ("C", 10.5, "call", 0.25), ("D", 9.5, "call", None)
+    )
+    with open_sources(spec, tmp_path, interventions=known) as con:
+        table = labels(con, spec, landmark_grid(con, spec), observed_to=at(100))
+        counted = con.execute("SELECT account_id FROM interventions ORDER BY ALL").fetchall()
+    assert counted == [("A",), ("B",), ("C",), ("D",)]  # A's, of the same day, once
+    assert table["status"].tolist() == ["treated", "treated", "matured", "matured"]
+    assert table["reason"].tolist()[:2] == ["call on 2024-01-13", "visit on 2024-01-16"]
+    assert table["held_out"].tolist() == [False, False, True, False]
+    assert table["weight"].tolist()[2:] == [4.0, 1.0]
+
+
+def test_another_playbook_on_the_same_day_is_another_intervention(tmp_path: Path) -> None:
+    """A call and a visit on day 12 are two; a file that names no playbook means whatever the store says."""
+    spec = spec_of(MEASURES, sources=WITH_INTERVENTIONS)
+    counts = {}
+    for named in ("visit", None):
+        in_file = own(("A", 12.3, "visit", None)).assign(playbook=pd.Series([named], dtype="str"))
+        write(tmp_path, accounts=accounts_of({"account_id": "A"}), events=EVENTS, interventions=in_file)
+        with open_sources(spec, tmp_path, interventions=own(("A", 12.4, "call", None))) as con:
+            counts[named] = con.execute("SELECT count(*) FROM interventions").fetchall()[0][0]
+    assert counts == {"visit": 2, None: 1}
+
+
+def test_rows_of_a_wide_table_are_treated_by_what_churnfit_knows(tmp_path: Path) -> None:
+    """B's row of day 10 was called on day 12; B's row of day 40 was not."""
+    spec = spec_of(
+        {"logins": {"aggregate": "column", "column": "logins"}}, sources={"measures": {"path": "measures.parquet"}}
+    )
+    rows = [{"account_id": name, "as_of": at(day), "churned": 0.0, "logins": 3.0} for name in "AB" for day in (10, 40)]
+    write(tmp_path, measures=pd.DataFrame(rows).astype({"account_id": "str"}))
+    with open_sources(spec, tmp_path, interventions=own(("B", 12, "call", None))) as con:
+        table = labels(con, spec, landmark_grid(con, spec), observed_to=at(100))
+    assert table["status"].tolist() == ["matured", "matured", "treated", "matured"]
 
 
 def test_the_ledger_counts_per_cohort_and_says_when_the_next_rows_unlock(tmp_path: Path) -> None:

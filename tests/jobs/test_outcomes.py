@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import pytest
 from tests.cta.test_rules import account
 from tests.cta.test_store import MONDAY, publish, run_row
 from tests.databases import rows_of
+from tests.history.tiny_world import accounts_of, at, events_of
+from tests.history.tiny_world import write as write_tables
 from tests.jobs.test_queue import TODAY, Cli, claim, close, ctas, night, small
 from tests.small_card import spec_of
 
@@ -129,6 +132,41 @@ def test_outcomes_are_counted_per_playbook_and_reason(small: Workspace, churnfit
     }  # fmt: skip
     assert "not valid" in churnfit("outcomes", cwd=small.root).out
     assert json.loads(churnfit("outcomes", "--json", cwd=small.root).out)["outcomes"] == [row]
+
+
+def test_what_the_queue_saved_is_measured_by_who_was_held_out(
+    small: Workspace, churnfit: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eighty accounts in red on day 60, half held out; each second of these left by day 80, of the others nobody."""
+    names = [f"A{n:02}" for n in range(80)]
+    alone = [name for name in names if held_out("small", name, 0.5)]
+    left = alone[::2]
+    write_tables(
+        small.root,
+        accounts=accounts_of(
+            *({"account_id": name, "churned_at": at(70) if name in left else pd.NaT} for name in names)
+        ),
+        events=events_of(("A00", 95, "login")),
+    )
+    spec = spec_of(queue={"holdout": 0.5})
+    day = at(60).date()
+    with closing(replace(small, database=f"sqlite:///{small.folder / 'fresh.db'}").store()) as store:
+        publish(
+            store,
+            replace(run_row(0), as_of=day),
+            lambda standing: decide(
+                [account(name, "red") for name in names], standing, spec, as_of=day, version="version-1"
+            ),
+        )
+    monkeypatch.setenv("CHURNFIT_DATABASE", f"sqlite:///{small.folder / 'fresh.db'}")
+    ended = churnfit("outcomes", "--json", cwd=small.root)
+    [row] = json.loads(ended.out)["save_rates"]
+    assert (row["queued"], row["called"], row["held_out"]) == (80 - len(alone), 0, len(alone))
+    assert (row["churn_queued"], row["churn_held_out"]) == (0.0, pytest.approx(len(left) / len(alone)))
+    assert (row["save_rate"], row["verdict"]) == (1.0, "saves")
+    assert "100.0 % (" in churnfit("outcomes", cwd=small.root).out
+    early = churnfit("outcomes", "--json", "--as-of", f"{at(75):%Y-%m-%d}", cwd=small.root)
+    assert json.loads(early.out)["save_rates"] == []  # day 80 has not come: nothing is known
 
 
 def test_what_was_done_is_a_source_of_interventions(small: Workspace, churnfit: Cli, tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from churnfit.cli.app import AsJson, By, CardOption, app, opened
+from churnfit.cli.app import AsJson, AsOf, By, CardOption, app, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table
 from churnfit.errors import DataError
 
@@ -18,19 +18,57 @@ app.add_typer(outcomes, name="outcomes")
 
 
 @outcomes.callback(invoke_without_command=True)
-def counted(context: typer.Context, card: CardOption = None, as_json: AsJson = False) -> None:
-    """Print how many calls to action ended how, per playbook and reason; `import` is below."""
-    from churnfit.jobs.outcomes import outcome_counts
+def counted(context: typer.Context, card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Print how many calls to action ended how, and what they saved, per playbook and reason; `import` is below."""
+    from churnfit.jobs.outcomes import outcome_counts, save_rates
 
     if context.invoked_subcommand is not None:
         return
     workspace, name = opened(card)
-    counts = outcome_counts(workspace, name)
+    counts, saved = outcome_counts(workspace, name), save_rates(workspace, name, as_of=day(as_of))
     if as_json:
-        print_document(card=name, outcomes=counts.to_dict("records"))
+        print_document(card=name, outcomes=counts.to_dict("records"), save_rates=saved.to_dict("records"))
         return
     rows = [tuple(row) for row in counts.itertuples(index=False)]
     print_table([str(column).replace("_", " ") for column in counts.columns], rows, title=name)
+    if not saved.empty:
+        title = f"{name}: accounts in the queue beside those held out, 90 % intervals"
+        print_table(_SAVED, [_said(row) for row in saved.to_dict("records")], title=title)
+    idle = [
+        row for row in saved.to_dict("records") if row["verdict"] in ("does nothing", "does harm") and not row["reason"]
+    ]
+    print_lines(*(f"Playbook {row['playbook']} {row['verdict']}: {_range(row, 'save_rate')} saved." for row in idle))
+
+
+_SAVED = (
+    "playbook", "reason", "queued", "called", "held out", "churn", "churn of held out", "averted", "churners saved",
+    "verdict",
+)  # fmt: skip
+
+
+def _said(row: dict[Any, Any]) -> list[object]:
+    from churnfit.evaluation.prose import percent
+
+    return [
+        row["playbook"],
+        row["reason"] or "all",
+        row["queued"],
+        row["called"],
+        row["held_out"],
+        percent(row["churn_queued"]),
+        percent(row["churn_held_out"]),
+        _range(row, "averted"),
+        _range(row, "save_rate"),
+        row["verdict"],
+    ]
+
+
+def _range(row: dict[Any, Any], name: str) -> str:
+    from churnfit.evaluation.prose import percent
+
+    if row["verdict"] == "too few":
+        return ""
+    return f"{percent(row[name])} ({percent(row[name + '_low'])} to {percent(row[name + '_high'])})"
 
 
 @outcomes.command(name="import")

@@ -166,7 +166,11 @@ def explain(
     earlier = calendar_date(since, where="--since").date() if since else None
     changed = explain_change(workspace, name, account, since=earlier, as_of=date) if earlier else None
     if as_json:
-        document = {"score": found.score, "expected_health": found.expected_health}
+        document = {
+            "score": found.score,
+            "expected_health": found.expected_health,
+            "override": None if found.override is None else asdict(found.override),
+        }
         if changed:
             document |= {"before": changed.before, "changes": changed.changes.to_dict("records")}
         print_document(**document, reasons=found.reasons.to_dict("records"))

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from churnfit.cli.output import shown
+from churnfit.cta.records import OVERRIDE
 from churnfit.evaluation.prose import with_interval
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def queue_lines(rows: Sequence[QueueRow], spec: ScorecardSpec, *, today: date) -
     for row in rows:
         cta = row.cta
         marks = [cta.claimed_by and f"claimed by {shown(cta.claimed_by)}"]
+        marks += ["override"] * (OVERRIDE in cta.triggers)
         marks += ["overdue"] * cta.overdue(today)
         marks += [f"recovered since {cta.recovered_on}"] * (cta.recovered_on is not None)
         marks += ["beyond capacity"] * row.overflow
@@ -90,6 +92,7 @@ def explanation_lines(found: Explanation) -> list[str]:
         f"scored with {score['version']}",
         f"The average account has {found.expected_health:.1f}; the reasons below sum to "
         f"{score['health'] - found.expected_health:+.1f}.",
+        *([f"Shown {found.override.band}: {shown(found.override.in_words)}."] if found.override else []),
     ]
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from churnfit.cta.records import Cta
+from churnfit.cta.records import OVERRIDE, Cta
 from churnfit.spec import Queue
 
 __all__ = ["UNASSIGNED", "Part", "QueueRow", "owner_of", "rank"]
@@ -45,7 +45,8 @@ def owner_of(cta: Cta) -> str:
 def rank(ctas: list[Cta], queue: Queue, *, done: Mapping[str, int] | None = None) -> list[QueueRow]:
     """Return every open and claimed CTA in its owner's order.
 
-    First what the owner is at, by due date; then open ones, highest expected value first, ties by account.
+    First what the owner is at, by due date; then open ones: those that a person says are red, then by expected value,
+    highest first, ties by account.
 
     Parameters
     ----------
@@ -61,8 +62,8 @@ def rank(ctas: list[Cta], queue: Queue, *, done: Mapping[str, int] | None = None
     for owner, group in groupby(shown, key=owner_of):
         mine = list(group)
         claimed = sorted((cta for cta in mine if cta.status == "claimed"), key=lambda cta: (cta.due_on, cta.account_id))
-        waiting = sorted((cta for cta in mine if cta.status == "open"), key=lambda c: (-c.expected_value, c.account_id))
-        worth = [cta for cta in waiting if cta.expected_value > 0]
+        waiting = sorted((cta for cta in mine if cta.status == "open"), key=_by_worth)
+        worth = [cta for cta in waiting if cta.expected_value > 0 or OVERRIDE in cta.triggers]
         places = max(queue.capacity_per_owner - len(claimed) - (done or {}).get(owner, 0), 0)
         parts: tuple[tuple[Part, list[Cta]], ...] = (
             ("in work", claimed),
@@ -73,3 +74,7 @@ def rank(ctas: list[Cta], queue: Queue, *, done: Mapping[str, int] | None = None
         placed = [(part, cta) for part, some in parts for cta in some]
         rows += [QueueRow(owner=owner, rank=n, part=part, cta=cta) for n, (part, cta) in enumerate(placed, start=1)]
     return rows
+
+
+def _by_worth(cta: Cta) -> tuple[bool, float, str]:
+    return OVERRIDE not in cta.triggers, -cta.expected_value, cta.account_id

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, get_args
 
-__all__ = ["ACTIVE", "OUTCOMES", "RUN", "STATUSES", "Cta", "Event", "Outcome", "Status"]
+__all__ = ["ACTIVE", "OUTCOMES", "OVERRIDE", "RUN", "STATUSES", "Cta", "Event", "Outcome", "Status"]
 
 Status = Literal["open", "claimed", "snoozed", "held out", "resolved", "auto-resolved", "not valid"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -27,6 +27,9 @@ ACTIVE: tuple[Status, ...] = ("open", "claimed", "snoozed", "held out")
 
 Outcome = Literal["done", "saved", "churned", "not valid"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+OVERRIDE = "override"
+"""The trigger of an account that a person says is red; such calls are made whatever they are worth."""
 
 RUN = "churnfit score"
 """Who does what a scoring run does."""

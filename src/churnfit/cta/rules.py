@@ -2,7 +2,8 @@
 
 A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is shown
 red (``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or
-because it is late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that).
+because it is late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that), or
+because a person or a rule says so (``override``; what they say is amber or green is not ``band_red``).
 Causes that come together, or one after the other, are one CTA that lists them all. Its key is made of card, account
 and the date the episode began, so no re-run can open it twice.
 
@@ -23,7 +24,8 @@ from datetime import date, timedelta
 import numpy as np
 
 from churnfit.cta.holdout import held_out
-from churnfit.cta.records import Cta, Status
+from churnfit.cta.overrides import Override, in_force
+from churnfit.cta.records import OVERRIDE, Cta, Status
 from churnfit.scorecard.bands import BandCuts
 from churnfit.spec import ScorecardSpec
 
@@ -60,11 +62,12 @@ class ScoredAccount:
     reasons: tuple[str, ...] = ()
     health_before: float | None = None
     alerts: tuple[Alert, ...] = ()
+    override: Override | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountState:
-    """An account's shown band and since when it has been shown without a break.
+    """An account's shown band, whatever a person says, and since when it has been shown without a break.
 
     `beyond_since` is the date since which the band of its health has been another one; None where they agree.
     """
@@ -91,11 +94,15 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What was true before the run, by account: states, the active CTA, and the CTA that closed last."""
+    """What was true before the run, by account: states, the active CTA, and the CTA that closed last.
+
+    `overrides` are all that people ever set or lifted, oldest first.
+    """
 
     states: Mapping[str, AccountState]
     active: Mapping[str, Cta]
     last_closed: Mapping[str, Cta]
+    overrides: tuple[Override, ...] = ()
 
 
 def cta_key(card: str, account_id: str, episode_began: date) -> str:
@@ -124,6 +131,7 @@ def decide(
     CTAs follow the shown band, which `cuts` hold steady; without them it is the band.
     """
     states = _states(accounts, standing.states, cuts, as_of)
+    accounts = _overruled(accounts, standing.overrides, as_of)
     opened, reopened, followed = [], [], []
     for account, state in zip(accounts, states, strict=True):
         triggers = _triggers(account, state, spec)
@@ -189,7 +197,15 @@ def _triggers(account: ScoredAccount, state: AccountState, spec: ScorecardSpec) 
     limit, before = spec.queue.drop_points, account.health_before
     dropped = limit is not None and before is not None and before - account.health >= limit
     alerts = dict.fromkeys(alert.trigger for alert in account.alerts)
-    return (BAND_RED,) * (state.band == "red") + (HEALTH_DROP,) * dropped + tuple(alerts)
+    said = account.override.band if account.override is not None else None
+    red = state.band == "red" and said in (None, "red")
+    return (OVERRIDE,) * (said == "red") + (BAND_RED,) * red + (HEALTH_DROP,) * dropped + tuple(alerts)
+
+
+def _overruled(accounts: list[ScoredAccount], overrides: tuple[Override, ...], as_of: date) -> list[ScoredAccount]:
+    if not (holding := in_force(overrides, as_of)):
+        return accounts
+    return [replace(account, override=holding.get(account.account_id, account.override)) for account in accounts]
 
 
 def _began(state: AccountState, as_of: date) -> date:
@@ -256,6 +272,7 @@ def _fresh(account: ScoredAccount, spec: ScorecardSpec, *, triggers: tuple[str, 
         expected_value=expected_value(account, spec),
         lead_measure=account.lead_measure,
         reasons=(
+            *([account.override.in_words] if account.override is not None else []),
             *_drop_words(account, spec, triggers),
             *account.reasons,
             *(alert.reason for alert in account.alerts),
@@ -277,7 +294,7 @@ def _drop_words(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str
 def _playbook(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str, ...]) -> str:
     """Return the playbook of what costs most health where health is why, else of the first alert."""
     led = spec.playbook_of(account.lead_measure) if account.lead_measure else None
-    if led is not None and (BAND_RED in triggers or HEALTH_DROP in triggers):
+    if led is not None and {BAND_RED, HEALTH_DROP, OVERRIDE}.intersection(triggers):
         return led
     return account.alerts[0].playbook if account.alerts else next(iter(spec.playbooks))
 
@@ -285,13 +302,14 @@ def _playbook(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str, 
 def _with_facts(current: Cta, fresh: Cta) -> Cta:
     """Return `current` with today's facts; what people rely on (key, playbook, dates, status) stays.
 
-    Reasons stay too where today gives none: they are why somebody was to call.
+    Reasons stay too where today gives none: they are why somebody was to call. What was an override is over.
     """
     said = fresh if fresh.triggers else current
+    before = [trigger for trigger in current.triggers if trigger != OVERRIDE or not fresh.triggers]
     return replace(
         current,
         owner=fresh.owner,
-        triggers=tuple(dict.fromkeys((*current.triggers, *fresh.triggers))),
+        triggers=tuple(dict.fromkeys((*before, *fresh.triggers))),
         health=fresh.health,
         churn_probability=fresh.churn_probability,
         expected_value=fresh.expected_value,

@@ -1,4 +1,4 @@
-"""The store: runs, CTAs, their moves and account states in one SQL database, through SQLAlchemy.
+"""The store: runs, CTAs, their moves, account states and overrides in one SQL database, through SQLAlchemy.
 
 A run's row and everything it changes commit in one transaction; so do a person's move and its event. Who writes to a
 card holds it until the end: runs and people come one after the other. What did not change is not written.
@@ -14,9 +14,10 @@ from datetime import date
 import sqlalchemy as sa
 
 from churnfit.cta.outbox import Subscription, record_moves
+from churnfit.cta.overrides import Override
 from churnfit.cta.records import ACTIVE, RUN, Cta, Event
 from churnfit.cta.rules import AccountState, Decision, Standing
-from churnfit.cta.tables import CTAS, EVENTS, RUNS, STATES, cta_row, ctas_where, insert_rows, update_ctas
+from churnfit.cta.tables import CTAS, EVENTS, OVERRIDES, RUNS, STATES, cta_row, ctas_where, insert_rows, update_ctas
 from churnfit.database import hold, open_database, transaction
 from churnfit.schema import bring_up_to_date
 
@@ -72,6 +73,19 @@ class CardCtas:
                 why=why,
             )
             record_moves(self._connection, [(event, after)], self._subscriptions)
+
+    def overrides(self) -> list[Override]:
+        """Return every override of the card, oldest first."""
+        return _overrides(self._connection, self._card)
+
+    def scored(self, account_id: str) -> bool:
+        """Say whether the newest run scored the account."""
+        query = sa.select(STATES.c.account_id).where(STATES.c.card == self._card, STATES.c.account_id == account_id)
+        return self._connection.execute(query).first() is not None
+
+    def overrule(self, override: Override) -> None:
+        """Write that a person set or lifted an override."""
+        self._connection.execute(OVERRIDES.insert(), [asdict(override)])
 
 
 class Store:
@@ -185,6 +199,11 @@ class Store:
             found = connection.execute(query.group_by(EVENTS.c.cta_id)).all()
         return {str(cta_id): str(at) for cta_id, at in found}
 
+    def overrides(self, card: str) -> list[Override]:
+        """Return every override of the card that was set or lifted, oldest first."""
+        with self._transaction() as connection:
+            return _overrides(connection, card)
+
     @contextmanager
     def changing(self, card: str) -> Iterator[CardCtas]:
         """Yield the card's CTAs while nobody else can change them; what is written commits together or not at all."""
@@ -220,7 +239,14 @@ def _standing(connection: sa.Connection, card: str) -> Standing:
             cta.account_id: cta for cta in ctas_where(connection, (CTAS.c.card == card) & CTAS.c.status.in_(ACTIVE))
         },
         last_closed={cta.account_id: cta for cta in ctas_where(connection, last)},
+        overrides=tuple(_overrides(connection, card)),
     )
+
+
+def _overrides(connection: sa.Connection, card: str) -> list[Override]:
+    columns = [column for column in OVERRIDES.c if column.name != "sequence"]
+    query = sa.select(*columns).where(OVERRIDES.c.card == card).order_by(OVERRIDES.c.sequence)
+    return [Override(**row) for row in connection.execute(query).mappings()]
 
 
 def _apply(

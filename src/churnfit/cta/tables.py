@@ -1,4 +1,4 @@
-"""The tables of runs, CTAs, their moves, what is to be told of them, and account states; and a CTA as its row.
+"""The tables of runs, CTAs, their moves, what is to be told of them, states and overrides; and a CTA as its row.
 
 A change here is a revision in `churnfit/migrations/versions`.
 """
@@ -19,6 +19,7 @@ __all__ = [
     "EVENTS",
     "METADATA",
     "OUTBOX",
+    "OVERRIDES",
     "RUNS",
     "STATES",
     "cta_row",
@@ -112,6 +113,19 @@ STATES = sa.Table(
     sa.Column("band", sa.String(8), nullable=False),
     sa.Column("band_since", sa.Date, nullable=False),
     sa.Column("beyond_since", sa.Date),
+)
+OVERRIDES = sa.Table(
+    "overrides",
+    METADATA,
+    sa.Column("sequence", sa.Integer, primary_key=True),
+    sa.Column("card", sa.String(64), nullable=False),
+    sa.Column("account_id", sa.Text, nullable=False),
+    sa.Column("band", sa.String(8), nullable=False),
+    sa.Column("until", sa.Date),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Index("overrides_of_card", "card", "account_id"),
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from churnfit.errors import DataError, count_and_examples
+from churnfit.history.conditions import require_conditions
 from churnfit.history.measures import column_of, event_kinds
 from churnfit.history.rules import Finding, broken_rules, row_rules
 from churnfit.history.sql import any_of, column_types, identifier
@@ -35,7 +36,13 @@ def check_sources(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, observ
         Its measures, kinds and playbooks are held against the data.
     observed_to : pandas.Timestamp
         Aware. Facts dated more than one day later lie in the future (a day, because clocks and zones differ).
+
+    Raises
+    ------
+    SpecError
+        CF505 or CF504 when an override rule's condition cannot be read.
     """
+    require_conditions(spec)
     wide = spec.sources.measures is not None
     contract = MEASURES if wide else ACCOUNTS
     types = column_types(con, contract.name)

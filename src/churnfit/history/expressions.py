@@ -6,7 +6,7 @@ What is written is parsed, held against a list of what is allowed, and written a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp, parse
@@ -43,7 +43,9 @@ class Expression:
     measures: tuple[str, ...]
 
 
-def parse_expression(text: str, *, where: str, measures: Iterable[str]) -> Expression:
+def parse_expression(
+    text: str, *, where: str, measures: Iterable[str], account: Sequence[str] = ACCOUNT_COLUMNS
+) -> Expression:
     """Return `text` as a checked expression.
 
     Parameters
@@ -54,6 +56,8 @@ def parse_expression(text: str, *, where: str, measures: Iterable[str]) -> Expre
         The key of the spec, for the error.
     measures : iterable of str
         The measures it may read: those from events, attributes or columns of the account.
+    account : sequence of str
+        The columns of the account it may read.
 
     Raises
     ------
@@ -76,21 +80,23 @@ def parse_expression(text: str, *, where: str, measures: Iterable[str]) -> Expre
         if not isinstance(node, _ALLOWED) or node.args.get("query") is not None:
             raise _refused(where, f"{type(node).__name__.upper()} in {node.sql(dialect='duckdb')[:100]}")
     known = list(measures)
-    columns = [_column(column, where, known) for column in tree.find_all(exp.Column, bfs=False)]
+    columns = [_column(column, where, known, account) for column in tree.find_all(exp.Column, bfs=False)]
     renamed = tree.transform(
-        lambda node: exp.column(_column(node, where, known), quoted=True) if isinstance(node, exp.Column) else node
+        lambda node: (
+            exp.column(_column(node, where, known, account), quoted=True) if isinstance(node, exp.Column) else node
+        )
     )
     read = (name for name in columns if not name.startswith(_ACCOUNT))
     return Expression(sql=renamed.sql(dialect="duckdb"), measures=tuple(dict.fromkeys(read)))
 
 
-def _column(column: exp.Column, where: str, known: list[str]) -> str:
-    if column.table == "account" and column.name in ACCOUNT_COLUMNS:
+def _column(column: exp.Column, where: str, known: list[str], account: Sequence[str]) -> str:
+    if column.table == "account" and column.name in account:
         return f"{_ACCOUNT}{column.name}"
     if not column.table and column.name in known:
         return column.name
     written = column.sql(dialect="duckdb")
-    valid = [*known, *(f"account.{name}" for name in ACCOUNT_COLUMNS)]
+    valid = [*known, *(f"account.{name}" for name in account)]
     raise SpecError(
         "CF504",
         where=where,

@@ -16,6 +16,7 @@ from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableCont
 
 if TYPE_CHECKING:
     import duckdb
+    import pandas as pd
 
 __all__ = ["CONSTANT_AS_OF", "open_sources"]
 
@@ -33,7 +34,9 @@ _TEXT_COLUMNS = frozenset(
 
 
 @contextmanager
-def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def open_sources(
+    spec: ScorecardSpec, root: Path, *, interventions: pd.DataFrame | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield an in-memory DuckDB connection with the spec's tables as contracts.
 
     ``accounts`` (its ``churned_at`` no later than the first event of ``cohort.churn_kinds``), ``events`` and
@@ -48,6 +51,9 @@ def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyCon
         ``evaluation.method`` is ``held_out_accounts``, because such a table has no dates to tell apart.
     root : Path
         The folder that relative paths start from.
+    interventions : pandas.DataFrame, optional
+        More interventions than ``sources.interventions`` has, with its contract's columns (`at` aware). One that the
+        source has too (account, UTC day, held out or not, and playbook where the source says one) counts once.
 
     Raises
     ------
@@ -69,6 +75,8 @@ def open_sources(spec: ScorecardSpec, root: Path) -> Iterator[duckdb.DuckDBPyCon
             with _noted(faults):
                 _create(con, table, contract, origins=origins.get(table, []), spec=spec)
         _raise_all(faults)
+        if interventions is not None and not interventions.empty:
+            _add_interventions(con, interventions)
         if spec.cohort.churn_kinds:
             _churned_by_events(con, spec.cohort.churn_kinds)
         yield con
@@ -210,6 +218,19 @@ def _create(
             came=str(fault).splitlines()[0][:200],
             fix="Correct the source.",
         ) from fault
+
+
+def _add_interventions(con: duckdb.DuckDBPyConnection, more: pd.DataFrame) -> None:
+    names = ", ".join(identifier(column.name) for column in INTERVENTIONS.columns)
+    con.register("more_given", more)
+    con.execute(f"""
+        INSERT INTO interventions ({names}) SELECT {names} FROM more_given AS more WHERE NOT EXISTS (
+            SELECT 1 FROM interventions AS known WHERE known.account_id = more.account_id
+                AND date_trunc('day', known."at") = date_trunc('day', more."at")
+                AND coalesce(known.held_out, 0) = more.held_out
+                AND coalesce(known.playbook, more.playbook) = more.playbook
+        )""").fetchall()
+    con.unregister("more_given")
 
 
 def _churned_by_events(con: duckdb.DuckDBPyConnection, kinds: list[str]) -> None:

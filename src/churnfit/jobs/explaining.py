@@ -9,8 +9,10 @@ from typing import Any
 
 import pandas as pd
 
+from churnfit.cta.overrides import Override, in_force
 from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
+from churnfit.jobs.scoring import ruled_bands
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.words import healthy_words, value_words
@@ -25,11 +27,15 @@ _FACTS = ("account_id", "segment", "stage_day", "owner", "arr", "health", "churn
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """One account's score on a date and every measure's reason; health points sum to health − expected health."""
+    """One account's score on a date and every measure's reason; health points sum to health − expected health.
+
+    `override` is what a person, or else a rule, says the account is to be shown as on that date.
+    """
 
     score: dict[str, Any]
     expected_health: float
     reasons: pd.DataFrame
+    override: Override | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,14 @@ def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | N
         score=_facts(found, run),
         expected_health=scored_by.expected_health,
         reasons=said.reset_index(drop=True),
+        override=_override(workspace, run, found.snapshot, account_id),
     )
+
+
+def _override(workspace: Workspace, run: RunRow, snapshot: pd.DataFrame, account_id: str) -> Override | None:
+    with closing(workspace.store()) as store:
+        by_people = in_force(store.overrides(run.card), run.as_of)
+    return by_people.get(account_id) or ruled_bands(snapshot, workspace.spec(run.card)).get(account_id)
 
 
 def explain_change(

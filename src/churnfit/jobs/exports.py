@@ -21,7 +21,7 @@ from churnfit.evaluation.prose import Section, as_markdown, number, percent
 from churnfit.files import by_ending, read_parquet, refuse_existing, write_parquet, write_text
 from churnfit.history.labels import ledger
 from churnfit.jobs.history import label_ledger
-from churnfit.jobs.outcomes import interventions
+from churnfit.jobs.interventions import interventions
 from churnfit.jobs.promotion import load
 from churnfit.jobs.queue import queue
 from churnfit.jobs.workspace import Workspace

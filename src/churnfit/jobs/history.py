@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -18,13 +19,24 @@ from churnfit.history.labels import labels, ledger
 from churnfit.history.leaks.sentinel import leaks
 from churnfit.history.snapshot import Engine, snapshot, snapshot_hash
 from churnfit.history.sources import CONSTANT_AS_OF, open_sources
+from churnfit.jobs.interventions import interventions
 from churnfit.jobs.workspace import Workspace
 from churnfit.spec import ScorecardSpec
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["Say", "TrainingSet", "check", "label_ledger", "labelled", "now", "training_set", "write_profile"]
+__all__ = [
+    "Say",
+    "TrainingSet",
+    "answered",
+    "check",
+    "label_ledger",
+    "labelled",
+    "now",
+    "training_set",
+    "write_profile",
+]
 
 Say: TypeAlias = Callable[[str], None]
 """Told the name of each step as it begins."""
@@ -62,7 +74,7 @@ def check(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> list[Findi
     """
     spec = workspace.spec(card)
     try:
-        with open_sources(spec, workspace.root) as con:
+        with _opened(workspace, spec) as con:
             findings = check_sources(con, spec, observed_to=max(as_of, now()))
             if all(finding.severity == "warning" or finding.code == "CF109" for finding in findings):
                 found, observed_to = _labelled(con, spec, as_of)
@@ -86,7 +98,7 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
     by_ending(path, {".html": "html"})
     refuse_existing(path)
     spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
+    with _opened(workspace, spec) as con:
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         answers, observed_to = _labelled(con, spec, as_of)
         # a look at a day that the sources do not know yet would show accounts falling silent
@@ -107,9 +119,16 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
 def label_ledger(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the label of every training row, and the ledger per cohort."""
     spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
+    with _opened(workspace, spec) as con:
         found, _ = _labelled(con, spec, as_of)
     return found, ledger(found)
+
+
+def answered(workspace: Workspace, spec: ScorecardSpec, rows: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return those of `rows` (account_id, as_of) whose label is known, treated or not, with ``churned`` (0 or 1)."""
+    found = labelled(workspace, spec, rows, as_of=as_of)
+    known = found[found["status"].isin(("matured", "treated"))]
+    return known[["account_id", "as_of", "churned"]].astype({"churned": "int64"})
 
 
 def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say = lambda _: None) -> TrainingSet:
@@ -121,7 +140,7 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         The first error of `check`; CF110 when no row has matured, with the date the first will.
     """
     spec = workspace.spec(card)
-    with open_sources(spec, workspace.root) as con:
+    with _opened(workspace, spec) as con:
         say("Checking the tables")
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         say("Labelling the cohort")
@@ -147,8 +166,15 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
 
 def labelled(workspace: Workspace, spec: ScorecardSpec, grid: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return the label of every row of `grid` (account_id, as_of), as `churnfit.history.labels.labels` has it."""
-    with open_sources(spec, workspace.root) as con:
+    with _opened(workspace, spec) as con:
         return labels(con, spec, grid, observed_to=_observed_to(con, spec, as_of))
+
+
+def _opened(workspace: Workspace, spec: ScorecardSpec) -> AbstractContextManager[DuckDBPyConnection]:
+    """Open the sources together with what was done about the card's own CTAs so far."""
+    own = interventions(workspace, spec.name)
+    done = own[own["at"] <= now()]  # a day scored ahead is no fact yet
+    return open_sources(spec, workspace.root, interventions=done)
 
 
 def _labelled(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Timestamp]:

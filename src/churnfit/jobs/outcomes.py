@@ -1,4 +1,4 @@
-"""outcomes: what came of calls to action, from a table all at once, and counted per playbook and reason."""
+"""outcomes: what came of calls to action, from a table all at once, counted, and held against who was held out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import pandas as pd
 from churnfit.cta.moves import closed
 from churnfit.cta.records import OUTCOMES, Cta
 from churnfit.errors import ChurnfitError, DataError
+from churnfit.evaluation.save_rates import save_rates as compared
 from churnfit.files import by_ending, read_parquet
-from churnfit.jobs.history import now
+from churnfit.jobs.history import answered, now
 from churnfit.jobs.signing import moment, signer
 from churnfit.jobs.workspace import Workspace
 
-__all__ = ["COLUMNS", "Imported", "import_outcomes", "interventions", "outcome_counts"]
+__all__ = ["COLUMNS", "Imported", "import_outcomes", "outcome_counts", "save_rates"]
 
 COLUMNS = ("cta_id", "account_id", "date", "outcome", "why", "by", "when")
 """What a table may have: `outcome`, and `cta_id` or `account_id` with a `date` on which the CTA was there.
@@ -86,30 +87,34 @@ def outcome_counts(workspace: Workspace, card: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).groupby(columns[:2], as_index=False).sum()
 
 
-def interventions(workspace: Workspace, card: str) -> pd.DataFrame:
-    """Return what was done about the card's CTAs, as a source of interventions: by account and moment.
+def save_rates(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return what calls saved, per playbook and reason, as `churnfit.evaluation.save_rates.save_rates`.
 
-    Columns: account_id, at (aware), playbook, outcome, held_out (1 or 0), holdout_share (null unless held out). A row
-    per CTA that a person claimed or closed, from that moment or the earlier day it was closed on, and per held-out one,
-    from the day it opened. What nobody touched, or was not valid, was no intervention.
+    Each account counts once per playbook and reason, with its first CTA there since the card first held one out, if the
+    horizon after it is over as labels are. Empty where nobody was held out.
     """
+    spec = workspace.spec(card)
     with closing(workspace.store()) as store:
         every, called = store.ctas(card), store.first_called(card)
-    rows = []
-    for cta in every:
-        if cta.holdout_share is not None:
-            at = f"{cta.opened_on}T00:00:00Z"
-        elif cta.cta_id in called and cta.outcome != "not valid":
-            at = min(called[cta.cta_id], f"{cta.closed_on}T00:00:00Z") if cta.closed_by else called[cta.cta_id]
-        else:
-            continue
-        left_alone = cta.holdout_share is not None
-        rows.append((cta.account_id, at, cta.playbook, cta.outcome, float(left_alone), cta.holdout_share))
-    columns = ["account_id", "at", "playbook", "outcome", "held_out", "holdout_share"]
-    frame = pd.DataFrame(rows, columns=columns).sort_values(["account_id", "at"], ignore_index=True)
-    return frame.assign(
-        at=pd.to_datetime(frame["at"], utc=True), holdout_share=frame["holdout_share"].astype("float64")
+    first_held_out = min((cta.opened_on for cta in every if cta.holdout_share is not None), default=None)
+    opened = [cta for cta in every if first_held_out is not None and cta.opened_on >= first_held_out]
+    rows = pd.DataFrame(
+        {
+            "account_id": [cta.account_id for cta in opened],
+            "as_of": pd.to_datetime([cta.opened_on for cta in opened], utc=True),
+            "playbook": [cta.playbook for cta in opened],
+            "reason": [cta.lead_measure for cta in opened],
+            "held_out": [cta.holdout_share is not None for cta in opened],
+            "called": [cta.cta_id in called and cta.outcome != "not valid" for cta in opened],
+        }
     )
+    if opened:
+        churned = answered(workspace, spec, rows[["account_id", "as_of"]].drop_duplicates(), as_of=as_of)
+        rows = rows.merge(churned, on=["account_id", "as_of"]).sort_values("as_of", kind="stable")
+        rows = rows.drop_duplicates(["account_id", "playbook", "reason"])
+    else:
+        rows["churned"] = 0
+    return compared(rows, expected=spec.bands.red.save_rate)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from churnfit.cta.overrides import Override
 from churnfit.cta.rules import Alert, ScoredAccount, decide
 from churnfit.cta.store import RunRow
 from churnfit.errors import DataError
 from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.cohort import newest_fact, scoring_grid
+from churnfit.history.conditions import overruled_by_rule
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.drops import health_before
@@ -34,6 +36,7 @@ __all__ = [
     "opened_for_scoring",
     "published_runs",
     "score",
+    "ruled_bands",
     "scored_accounts",
     "scoring_snapshot",
 ]
@@ -137,7 +140,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     )
     before = health_before(workspace, spec, as_of=as_of, card_sha256=champion.sha256)
     late = alerts(workspace, spec, as_of=as_of)
-    accounts = scored_accounts(champion, run, spec, before=before, late=late)
+    accounts = scored_accounts(champion, run, spec, before=before, late=late, ruled=ruled_bands(measured, spec))
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
@@ -168,11 +171,13 @@ def scored_accounts(
     *,
     before: Mapping[str, float] | None = None,
     late: Mapping[str, tuple[Alert, ...]] | None = None,
+    ruled: Mapping[str, Override] | None = None,
 ) -> list[ScoredAccount]:
     """Return the scored accounts as CTAs see them: those that can be shown red, or fell, with their reasons in words.
 
     `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen. `late` is what
-    `churnfit.jobs.journey.alerts` returns; without it nobody is late.
+    `churnfit.jobs.journey.alerts` returns; without it nobody is late. `ruled` is what the spec's override rules
+    say of accounts.
     """
     health_was = run.scores["account_id"].map(before or {}).astype("float64")
     fallen = health_was - run.scores["health"] >= (spec.queue.drop_points or float("inf"))
@@ -196,9 +201,26 @@ def scored_accounts(
             reasons=tuple(words.get(row["account_id"], ())),
             health_before=None if pd.isna(row["health_was"]) else row["health_was"],
             alerts=(late or {}).get(row["account_id"], ()),
+            override=(ruled or {}).get(row["account_id"]),
         )
         for row in scored
     ]
+
+
+def ruled_bands(measured: pd.DataFrame, spec: ScorecardSpec) -> dict[str, Override]:
+    """Return what the spec's override rules say of the accounts of a snapshot."""
+    return {
+        account_id: Override(
+            card=spec.name,
+            account_id=account_id,
+            band=spec.overrides[place].band,
+            until=None,
+            why=spec.overrides[place].why,
+            by="",
+            at="",
+        )
+        for account_id, place in overruled_by_rule(measured, spec).items()
+    }
 
 
 def _to_act_on(card: Scorecard, spec: ScorecardSpec) -> dict[str, str]:

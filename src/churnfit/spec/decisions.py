@@ -117,6 +117,18 @@ class Playbook(Strict):
     due_days: Days = 7
 
 
+class OverrideRule(Strict):
+    """Accounts of which `when` is true, a condition over measures and ``account.<column>``, are shown in `band`.
+
+    `why` is what people read. What a person says of an account comes before every rule; of several rules that hold
+    the worst band counts.
+    """
+
+    when: str
+    band: Literal["red", "amber", "green"]
+    why: Annotated[str, Field(min_length=1)]
+
+
 class Queue(Strict):
     """How many calls to action one owner can work in a week, and which there are.
 

@@ -15,6 +15,7 @@ from churnfit.spec.decisions import (
     Evaluation,
     GateLimits,
     Learning,
+    OverrideRule,
     Playbook,
     Queue,
 )
@@ -46,6 +47,7 @@ class ScorecardSpec(Strict):
     gates: GateLimits = GateLimits()
     playbooks: Annotated[dict[str, Playbook], Field(min_length=1)]
     queue: Queue = Queue()
+    overrides: list[OverrideRule] = []
     learning: Learning = Learning()
     challenger: Challenger = Challenger()
     evaluation: Evaluation = Evaluation()
