@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from churnfit import __version__
+from churnfit.cli import log
 from churnfit.cli.output import print_error, print_lines
 from churnfit.errors import ChurnfitError, UsageError
 
@@ -52,8 +53,12 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    form: Annotated[
+        str, typer.Option("--log", envvar="CHURNFIT_LOG", help="text, or json: one object a line on stderr.")
+    ] = "text",
 ) -> None:
     """Options of every command; ``--debug`` is read by `main`."""
+    log.choose(form)
 
 
 def run_app(*arguments: str) -> int:
@@ -63,17 +68,23 @@ def run_app(*arguments: str) -> int:
         app(args=list(arguments), prog_name="churnfit")
     except SystemExit as end:
         if end.code == _INTERRUPTED:  # typer turned Ctrl-C into this
-            print("Interrupted; nothing was left half-written.", file=sys.stderr)  # noqa: T201
+            log.record("Interrupted", level="error", exit_code=_INTERRUPTED)
+            if not log.in_json():
+                print("Interrupted; nothing was left half-written.", file=sys.stderr)  # noqa: T201
         return int(end.code or 0)
     except ChurnfitError as fault:
-        print_error(fault, as_json=as_json)
+        log.record("Failed", level="error", code=fault.code, exit_code=fault.exit_code)
+        if as_json or not log.in_json():
+            print_error(fault, as_json=as_json)
         if debug:
             raise
         return fault.exit_code
     except Exception as fault:
         if debug:
             raise
-        print(f"A bug in churnfit: {fault!r}. Run `churnfit --debug …` for the traceback.", file=sys.stderr)  # noqa: T201
+        log.record("Failed", level="error", bug=type(fault).__name__, exit_code=_BUG)
+        if not log.in_json():
+            print(f"A bug in churnfit: {fault!r}. Run `churnfit --debug …` for the traceback.", file=sys.stderr)  # noqa: T201
         return _BUG
     return 0
 

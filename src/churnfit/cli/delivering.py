@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from churnfit.cli.app import AsJson, app
+from churnfit.cli.log import record
 from churnfit.cli.output import print_document, print_lines, print_table
 from churnfit.errors import DataError
 
@@ -42,6 +43,8 @@ def deliver(
     if retry:
         delivering.retry(workspace)
     done = delivering.deliver(workspace)
+    for each in done:
+        record("Delivered", **asdict(each))
     if as_json:
         print_document(sinks=[asdict(each) for each in done])
     elif done:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
+from churnfit.cli.log import in_json, record
 from churnfit.errors import ChurnfitError
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ def print_error(fault: ChurnfitError, *, as_json: bool) -> None:
 
 @contextmanager
 def progress(steps: int) -> Iterator[Callable[[str], None]]:
-    """Yield a function that is told each step as it begins; a bar on a terminal, a line each elsewhere."""
+    """Yield a function that is told each step as it begins: a bar on a terminal, a line each elsewhere, or JSON."""
+    if in_json():
+        yield record
+        return
     if not sys.stderr.isatty():
         yield lambda step: print(step, file=sys.stderr)  # noqa: T201
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from churnfit.cli.app import AsJson, AsOf, CardOption, app, calendar_date, day, opened
+from churnfit.cli.log import record
 from churnfit.cli.output import print_document, print_lines, print_table, progress
 from churnfit.errors import UsageError
 
@@ -69,6 +70,7 @@ def score(
         result = run(workspace, name, as_of=day(as_of), say=say, dry_run=dry_run)
     if not dry_run:
         watch.write(result)
+    _log(result, dry_run=dry_run)
     if as_json:
         print_document(run=asdict(result.run), bands=result.bands, published=result.published, dry_run=dry_run)
         return
@@ -97,11 +99,30 @@ def _backfill(workspace: Workspace, name: str, days: list[pd.Timestamp], *, watc
     with progress(3 * len(days)) as say:
         for result in backfill(workspace, name, days, say=say):
             watch.write(result)
+            _log(result, dry_run=False)
             done.append({"run": asdict(result.run), "bands": result.bands, "published": result.published})
             if not as_json:
                 print_lines(_said(name, result, dry_run=False))
     if as_json:
         print_document(runs=done)
+
+
+def _log(result: ScoringResult, *, dry_run: bool) -> None:
+    run = result.run
+    record(
+        "Would score" if dry_run else "Scored" if result.published else "Scored before",
+        card=run.card,
+        as_of=run.as_of.isoformat(),
+        run_key=run.run_key,
+        version=run.version,
+        accounts=run.accounts,
+        opened=run.opened,
+        resolved=run.resolved,
+        held_out=run.held_out,
+        red=result.bands["red"],
+        amber=result.bands["amber"],
+        green=result.bands["green"],
+    )
 
 
 def _said(name: str, result: ScoringResult, *, dry_run: bool) -> str:

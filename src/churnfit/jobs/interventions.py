@@ -21,8 +21,11 @@ def interventions(workspace: Workspace, card: str) -> pd.DataFrame:
 
     A row per CTA that a person claimed, or closed as done, saved or churned: `at` (aware) is the moment of the first of
     these, or the earlier day it was closed on. A row per held-out one (held_out 1, else 0; holdout_share null unless
-    held out): `at` is the day it opened. A day alone counts as its noon, after the scores of that morning. What nobody
-    touched, or was not valid, was no intervention.
+    held out): `at` is the day it opened. A day alone counts as its noon, after the scores of that morning.
+
+    What nobody touched, or was not valid, was no intervention, until the card holds out: from its first hold-out on
+    every CTA in the queue counts from the day it opened. Those held out stand for all of the queue: whom nobody had
+    time for would be counted twice, as themselves and as those.
     """
     every: list[Cta] = []
     called: dict[str, str] = {}
@@ -30,11 +33,13 @@ def interventions(workspace: Workspace, card: str) -> pd.DataFrame:
         with closing(workspace.store()) as store:
             every, called = store.ctas(card), store.first_called(card)
     rows = []
+    first_hold_out = min((cta.opened_on for cta in every if cta.holdout_share is not None), default=date.max)
     for cta in every:
         held_out = cta.holdout_share is not None
+        compared = cta.opened_on >= first_hold_out
         acted_on = cta.cta_id in called and cta.outcome != "not valid"
-        if held_out or acted_on:
-            at = _noon(cta.opened_on) if held_out else _acted_at(cta, pd.Timestamp(called[cta.cta_id]))
+        if compared or acted_on:
+            at = _noon(cta.opened_on) if compared else _acted_at(cta, pd.Timestamp(called[cta.cta_id]))
             rows.append((cta.account_id, at, cta.playbook, cta.outcome, float(held_out), cta.holdout_share))
     frame = pd.DataFrame(rows, columns=list(_COLUMNS)).sort_values(["account_id", "at"], ignore_index=True)
     return frame.assign(

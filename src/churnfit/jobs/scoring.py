@@ -35,8 +35,8 @@ __all__ = [
     "ScoringResult",
     "opened_for_scoring",
     "published_runs",
-    "score",
     "ruled_bands",
+    "score",
     "scored_accounts",
     "scoring_snapshot",
 ]
