@@ -45,19 +45,14 @@ def never_scored(workspace: Workspace) -> None:
 def test_what_was_done_about_ctas_marks_the_rows_of_the_next_fit(
     workspace: Workspace, churnfit: Cli, tmp_path: Path
 ) -> None:
-    """In October CTAs open; every second one is worked on two days later, the rest nobody touches, three in ten are
-    held out: exactly the rows whose horizon holds such a day change, and the next card is learned without them."""
+    """In October CTAs open; every second one is worked on two days later, the rest nobody touches: exactly the rows
+    whose horizon holds such a day change, and the next card is learned without them."""
     never_scored(workspace)
-    toml = workspace.root / "models" / CARD / "scorecard.toml"
-    spec_text = toml.read_text(encoding="utf-8")
-    assert f"horizon_days = {HORIZON.days}" in spec_text
-    toml.write_text(spec_text.replace("# holdout = 0.1", f"holdout = {HOLDOUT}"), encoding="utf-8")
     before, _ = label_ledger(workspace, CARD, as_of=DEMO_DAY)
     opened_on = DEMO_DAY - pd.Timedelta(days=250)
     score(workspace, CARD, as_of=opened_on, say=quiet)
     untouched, _ = label_ledger(workspace, CARD, as_of=DEMO_DAY)
-    left_alone = {cta.account_id for cta in ctas(workspace, CARD) if cta.holdout_share is not None}
-    worked_on = [cta.account_id for cta in ctas(workspace, CARD) if cta.holdout_share is None][::2]
+    worked_on = [cta.account_id for cta in ctas(workspace, CARD)][::2]
     acted_on = opened_on + pd.Timedelta(days=2)
     day = f"{acted_on:%Y-%m-%d}"
     rows = pd.DataFrame({"account_id": worked_on, "date": day, "outcome": "done", "when": day})
@@ -70,14 +65,8 @@ def test_what_was_done_about_ctas_marks_the_rows_of_the_next_fit(
     assert treated.sum() > 2
     assert after.loc[treated, "status"].eq("treated").all()
     assert after.loc[treated, "reason"].str.endswith(f" on {day}").all()
-    assert untouched["status"].eq(before["status"]).all()  # opened alone, and held out, is not treated
+    assert untouched["status"].eq(before["status"]).all()  # opened alone is not treated
     pd.testing.assert_series_equal(after.loc[~acted, "status"], before.loc[~acted, "status"])
-
-    alone = before["account_id"].isin(left_alone) & holds(before, opened_on) & (before["status"] == "matured")
-    assert alone.sum() > 0
-    assert after.loc[alone, "weight"].to_numpy() == pytest.approx(1 / HOLDOUT)
-    others = (after["status"] == "matured") & ~alone
-    assert after.loc[others, "weight"].eq(1.0).all()
 
     said = json.loads(
         churnfit("labels", "--as-of", f"{DEMO_DAY:%Y-%m-%d}", "--card", CARD, "--json", cwd=workspace.root).out
@@ -85,6 +74,29 @@ def test_what_was_done_about_ctas_marks_the_rows_of_the_next_fit(
     assert sum(row["treated"] for row in said["cohorts"]) == (after["status"] == "treated").sum()
     assert fit(workspace, CARD, as_of=DEMO_DAY, say=quiet).version.reference
     assert [one.byte_for_byte for one in reproduce(workspace, CARD, every=True)] == [True]
+
+
+def test_with_a_holdout_the_whole_queue_leaves_and_the_held_out_stand_for_it(workspace: Workspace) -> None:
+    """Nobody touches a single CTA: they leave all the same, for three in ten are held out and weigh as much as all."""
+    never_scored(workspace)
+    toml = workspace.root / "models" / CARD / "scorecard.toml"
+    spec_text = toml.read_text(encoding="utf-8")
+    assert f"horizon_days = {HORIZON.days}" in spec_text
+    toml.write_text(spec_text.replace("# holdout = 0.1", f"holdout = {HOLDOUT}"), encoding="utf-8")
+    before, _ = label_ledger(workspace, CARD, as_of=DEMO_DAY)
+    opened_on = DEMO_DAY - pd.Timedelta(days=250)
+    score(workspace, CARD, as_of=opened_on, say=quiet)
+    after, _ = label_ledger(workspace, CARD, as_of=DEMO_DAY)
+
+    left_alone = [cta.account_id for cta in ctas(workspace, CARD) if cta.holdout_share is not None]
+    queued = [cta.account_id for cta in ctas(workspace, CARD) if cta.holdout_share is None]
+    within = holds(before, opened_on) & (before["status"] == "matured")
+    assert min((within & before["account_id"].isin(some)).sum() for some in (queued, left_alone)) > 0
+    assert after.loc[within & before["account_id"].isin(queued), "status"].eq("treated").all()
+    alone = within & before["account_id"].isin(left_alone)
+    assert after.loc[alone, "weight"].to_numpy() == pytest.approx(1 / HOLDOUT)
+    others = (after["status"] == "matured") & ~alone
+    assert after.loc[others, "weight"].eq(1.0).all()
 
 
 def holds(rows: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
