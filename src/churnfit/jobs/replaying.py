@@ -106,7 +106,10 @@ def replay_on(
     *,
     say: Say,
 ) -> Replay:
-    """Return both cards' scores, bands and CTAs on `snapshots`: dates, oldest first, and what was measured on them."""
+    """Return both cards' scores, bands and CTAs on `snapshots`: dates, oldest first, and what was measured on them.
+
+    Overrides and alerts of the journey are not replayed: they are the same whatever the card.
+    """
     cards = {"candidate": candidate} | ({} if champion is None else {"champion": champion})
     days: dict[str, dict[date, list[ScoredAccount]]] = {name: {} for name in cards}
     coverage: dict[str, list[pd.Series]] = {name: [] for name in cards}
