@@ -177,6 +177,15 @@ def test_a_lost_text_is_said(registry: Registry) -> None:
         registry.text(register(registry), "gates.txt")
 
 
+@pytest.mark.parametrize("name", ["../../evil", "a/b", "/etc/passwd", "a:b", "", "A", "small\n"])
+def test_a_name_that_could_lead_elsewhere_is_refused(registry: Registry, tmp_path: Path, name: str) -> None:
+    """Before anything is written, in the store or beside it."""
+    before = sorted(path for path in tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="CF503 card: expected a name of lower-case letters"):
+        registry.register(replace(CARD, name=name), RunRecord(params={}, metrics={}, texts={}, gates_passed=True))
+    assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
 def test_cards_do_not_mix(registry: Registry) -> None:
     """Two cards of one store have versions and champions of their own."""
     promote(registry, register(registry), "one")

@@ -25,6 +25,7 @@ from churnfit.registry.mirror import ALIAS, MARK, Mirror, up_to_date
 from churnfit.registry.model import checked_card
 from churnfit.registry.records import RunRecord, Version
 from churnfit.scorecard.card import Scorecard
+from churnfit.spec import is_name
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -79,8 +80,23 @@ class Registry:
             ) from fault
 
     def register(self, card: Scorecard, record: RunRecord) -> Version:
-        """Log the run and register its card as the next candidate."""
+        """Log the run and register its card as the next candidate.
+
+        Raises
+        ------
+        UsageError
+            CF503 when the card's name could lead out of the store's folders.
+        """
         import mlflow
+
+        if not is_name(card.name):
+            raise UsageError(
+                "CF503",
+                where="card",
+                expected="a name of lower-case letters, digits and single _",
+                came=repr(card.name),
+                fix="Rename the card in its spec.",
+            )
 
         with mlflow.start_run(experiment_id=self._experiment(card.name), run_name=f"fit-{card.sha256[:8]}") as run:
             mlflow.log_params(dict(record.params))

@@ -20,7 +20,7 @@ from churnfit.spec.journey import Journey, Step
 from churnfit.spec.reading import read_spec, read_toml, spec_error
 from churnfit.spec.scorecard import ScorecardSpec
 from churnfit.spec.sources import Cohort, Contraction, Group, History, Measure, Source, Sources
-from churnfit.spec.strict import Strict, nearest
+from churnfit.spec.strict import Strict, is_name, nearest
 
 __all__ = [
     "BandAction",
@@ -43,6 +43,7 @@ __all__ = [
     "Sources",
     "Step",
     "Strict",
+    "is_name",
     "nearest",
     "read_spec",
     "read_toml",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Self
 
@@ -21,14 +20,13 @@ from churnfit.spec.decisions import (
 )
 from churnfit.spec.journey import Journey
 from churnfit.spec.sources import Cohort, Group, History, Measure, Sources
-from churnfit.spec.strict import Strict, nearest
+from churnfit.spec.strict import Strict, is_name, nearest
 
 __all__ = ["ScorecardSpec"]
 
 _RESERVED = frozenset(
     ("account_id", "as_of", "segment", "stage_day", "owner", "arr", "churned", "started_at", "weight", "cohort")
 )
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class ScorecardSpec(Strict):
@@ -55,7 +53,7 @@ class ScorecardSpec(Strict):
     @model_validator(mode="after")
     def _names_are_declared(self) -> Self:
         for name in (self.name, *self.measures):
-            if not _NAME.fullmatch(name) or "__" in name:
+            if not is_name(name):
                 raise ValueError(f"name '{name}' must be lower-case letters, digits and single _, at most 63")
         for name in self.measures:
             if name in _RESERVED:

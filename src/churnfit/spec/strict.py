@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-__all__ = ["Days", "Share", "Strict", "nearest"]
+__all__ = ["Days", "Share", "Strict", "is_name", "nearest"]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Days = Annotated[int, Field(ge=1, le=3660)]
+
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+
+
+def is_name(name: str) -> bool:
+    """Say whether a card or a measure may be called so: such names are safe in paths, columns and addresses.
+
+    Examples
+    --------
+    >>> is_name("logins_28d"), is_name("../logins"), is_name("a__b")
+    (True, False, False)
+    """
+    return _NAME.fullmatch(name) is not None and "__" not in name
 
 
 def nearest(name: str, valid: list[str]) -> str:
