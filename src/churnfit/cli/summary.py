@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from churnfit.cli.output import shown
 from churnfit.cta.records import OVERRIDE
-from churnfit.evaluation.prose import with_interval
 
 if TYPE_CHECKING:
     from churnfit.cta.ranking import QueueRow
@@ -146,6 +145,8 @@ def plan_lines(plan: PromotionPlan, spec: ScorecardSpec) -> list[str]:
 
 def shadow_lines(found: Shadow, spec: ScorecardSpec) -> list[str]:
     """Return a candidate beside the champion in words: night by night, and on what has matured since."""
+    from churnfit.evaluation.prose import with_interval
+
     judged = found.judged
     lines = [
         f"{spec.name}: {found.candidate.reference} in the shadow of {found.champion.reference}",
