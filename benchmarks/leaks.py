@@ -79,7 +79,7 @@ def spec_of(measures: dict[str, dict[str, object]], sources: dict[str, object] |
             "interventions": {"path": "interventions.parquet"},
         },
     }
-    return ScorecardSpec.model_validate({**TEMPLATE, **changed, "baseline": {}})
+    return ScorecardSpec.model_validate({**TEMPLATE, **changed, "baseline": {}, "journey": None})
 
 
 def sparse(
