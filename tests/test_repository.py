@@ -4,6 +4,7 @@ import importlib
 import json
 import pkgutil
 import re
+import subprocess
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.resources import files
@@ -116,6 +117,15 @@ def test_the_lock_satisfies_every_requirement_and_is_what_is_installed() -> None
         assert name in pins, f"{name} is not in requirements.lock: run `make lock`"
         assert need.specifier.contains(pins[name], prereleases=True), f"{need} against {pins[name]}: run `make lock`"
         assert Version(distribution(name).version) == pins[name], f"{name} is not installed from the lock"
+
+
+def test_the_repository_holds_no_data() -> None:
+    """Tables and databases are made, or lie in ../shared/data; one that a command left behind is not to be committed."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git checkout: nothing says which files belong to the repository")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    endings = (".parquet", ".csv", ".jsonl", ".db", ".pkl", ".png")
+    assert [name for name in listed.splitlines() if name.endswith(endings)] == []
 
 
 def test_the_lock_names_no_host() -> None:
