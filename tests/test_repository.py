@@ -120,7 +120,7 @@ def test_the_lock_satisfies_every_requirement_and_is_what_is_installed() -> None
 
 
 def test_the_repository_holds_no_data() -> None:
-    """Tables and databases are made, or lie in ../shared/data; one that a command left behind is not to be committed."""
+    """Tables and databases are made, or lie in ../shared/data; what a command left behind is no part of it."""
     if not (ROOT / ".git").exists():
         pytest.skip("no git checkout: nothing says which files belong to the repository")
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -10,16 +10,33 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from churnfit.database import hold, transaction
+from churnfit.database import hold, open_database, transaction
 from churnfit.errors import IntegrityError
 
-__all__ = ["REVISIONS", "VERSION_TABLE", "bring_up_to_date"]
+__all__ = ["REVISIONS", "VERSION_TABLE", "bring_up_to_date", "opened"]
 
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision, oldest first: known without loading Alembic, which a database that is up to date never needs."""
 
 VERSION_TABLE = "churnfit_schema"
 """Not Alembic's usual name, which MLflow's tables use."""
+
+
+def opened(url: str, *, where: str, pooled: bool = True) -> sa.Engine:
+    """Return an engine for the operational database, brought up to date; where that fails nothing is left open.
+
+    Raises
+    ------
+    SpecError, IntegrityError, BusyError
+        As `churnfit.database.open_database` and `bring_up_to_date`.
+    """
+    engine = open_database(url, pooled=pooled)
+    try:
+        bring_up_to_date(engine, where=where)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
 
 
 def bring_up_to_date(engine: sa.Engine, *, where: str) -> None:

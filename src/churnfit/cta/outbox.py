@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from churnfit.cta.records import Cta, Event, Status
 from churnfit.cta.tables import EVENTS, OUTBOX, insert_rows
-from churnfit.database import hold, open_database, transaction
-from churnfit.schema import bring_up_to_date
+from churnfit.database import hold, transaction
+from churnfit.schema import opened
 
 __all__ = ["Letter", "Outbox", "Subscription", "record_moves"]
 
@@ -108,12 +108,7 @@ class Outbox:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = open_database(url)
-        try:
-            bring_up_to_date(self._engine, where=_WHERE)
-        except BaseException:
-            self.close()
-            raise
+        self._engine = opened(url, where=_WHERE)
 
     def close(self) -> None:
         """Give the database's connections back."""

@@ -18,8 +18,8 @@ from churnfit.cta.overrides import Override
 from churnfit.cta.records import ACTIVE, RUN, Cta, Event
 from churnfit.cta.rules import AccountState, Decision, Standing
 from churnfit.cta.tables import CTAS, EVENTS, OVERRIDES, RUNS, STATES, cta_row, ctas_where, insert_rows, update_ctas
-from churnfit.database import hold, open_database, transaction
-from churnfit.schema import bring_up_to_date
+from churnfit.database import hold, transaction
+from churnfit.schema import opened
 
 __all__ = ["CardCtas", "RunRow", "Store"]
 
@@ -101,12 +101,7 @@ class Store:
 
     def __init__(self, url: str, *, subscriptions: Sequence[Subscription] = ()) -> None:
         self._subscriptions = subscriptions
-        self._engine = open_database(url)
-        try:
-            bring_up_to_date(self._engine, where=_WHERE)
-        except BaseException:
-            self.close()
-            raise
+        self._engine = opened(url, where=_WHERE)
 
     def close(self) -> None:
         """Give the database's connections back."""

@@ -12,6 +12,7 @@ import pandas as pd
 from churnfit.cta.overrides import Override, in_force
 from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
+from churnfit.jobs.published import newest_run
 from churnfit.jobs.scoring import ruled_bands
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
@@ -59,7 +60,7 @@ def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | N
     UsageError
         CF702 when there is no such run, or no such account in it.
     """
-    run = _run_of(workspace, card, as_of)
+    run = newest_run(workspace, card, as_of)
     found = _account_of(workspace, run, account_id)
     scored_by = _card_of(workspace, run)
     row = found.snapshot.iloc[0]
@@ -92,7 +93,7 @@ def explain_change(
     UsageError
         CF702 when there is no such run, or the account is not in both; CF703 when `since` is not the earlier date.
     """
-    later, earlier = _run_of(workspace, card, as_of), _run_of(workspace, card, since)
+    later, earlier = newest_run(workspace, card, as_of), newest_run(workspace, card, since)
     if earlier.as_of >= later.as_of:
         raise UsageError(
             "CF703",
@@ -112,21 +113,6 @@ def explain_change(
     moved["value_before"] = [name and _value(old, name, then) for name in by_data]
     moved["value_after"] = [name and _value(old, name, today) for name in by_data]
     return Changed(before=_facts(before, earlier), after=_facts(after, later), changes=moved.drop(columns="account_id"))
-
-
-def _run_of(workspace: Workspace, card: str, as_of: date | None) -> RunRow:
-    """Return the newest run of `as_of`, or of the newest date; CF702 when there is none."""
-    with closing(workspace.store()) as store:
-        run = store.latest_run(card, as_of)
-    if run is None:
-        raise UsageError(
-            "CF702",
-            where=f"card '{card}'",
-            expected="a scoring run" + (f" of {as_of}" if as_of else ""),
-            came="none",
-            fix="churnfit score makes one; churnfit runs lists them.",
-        )
-    return run
 
 
 def _account_of(workspace: Workspace, run: RunRow, account_id: str) -> ScoredRun:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, fields
 from datetime import date
 from pathlib import Path
@@ -16,13 +15,13 @@ from typing import Literal
 import pandas as pd
 
 from churnfit.cta.records import Cta
-from churnfit.errors import UsageError
 from churnfit.evaluation.prose import Section, as_markdown, number, percent
 from churnfit.files import by_ending, read_parquet, refuse_existing, write_parquet, write_text
 from churnfit.history.labels import ledger
 from churnfit.jobs.history import label_ledger
 from churnfit.jobs.interventions import interventions
 from churnfit.jobs.promotion import load
+from churnfit.jobs.published import newest_run
 from churnfit.jobs.queue import queue
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.sql import Dialect, scoring_sql
@@ -151,13 +150,7 @@ def _writers() -> dict[str, Callable[[pd.DataFrame, Path], None]]:
 
 
 def _scores(workspace: Workspace, card: str) -> pd.DataFrame:
-    with closing(workspace.store()) as store:
-        run = store.latest_run(card)
-    if run is None:
-        raise UsageError(
-            "CF702", where=f"card '{card}'", expected="a scoring run", came="none", fix="churnfit score makes one."
-        )
-    return read_parquet(workspace.folder / run.folder / "scores.parquet")
+    return read_parquet(workspace.folder / newest_run(workspace, card).folder / "scores.parquet")
 
 
 _FRAMES: dict[Table, Callable[[Workspace, str], pd.DataFrame]] = {

@@ -12,7 +12,14 @@ from churnfit.history.checks import check_sources, require_clean
 from churnfit.history.sources import open_sources
 from churnfit.jobs.history import now
 from churnfit.jobs.workspace import Workspace
-from churnfit.lifecycle.journey import JourneyReport, journey_report, step_days
+from churnfit.lifecycle.journey import (
+    JourneyReport,
+    journey_report,
+    overdue,
+    overstay_limits,
+    overstaying,
+    step_days,
+)
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["alerts", "journey"]
@@ -54,17 +61,16 @@ def alerts(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) ->
         return {}
     with open_sources(spec, workspace.root) as con:
         days = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
-    report = journey_report(days, spec.journey, as_of=as_of.date())
     found: dict[str, list[Alert]] = {}
     if spec.journey.playbook is not None:
-        for late in report.overstaying:
+        for late in overstaying(days, spec.journey, overstay_limits(days, spec.journey)):
             reason = (
                 f"{late.label}: not yet on day {late.stage_day}; by day {late.limit_day:.0f} "
                 f"{spec.journey.overstay:.0%} of its peers are past it"
             )
             alert = Alert(trigger=OVERSTAY, reason=reason, playbook=spec.journey.playbook)
             found.setdefault(late.account_id, []).append(alert)
-    for late in report.overdue:
+    for late in overdue(days, spec.journey):
         playbook = spec.journey.steps[late.step].playbook
         if playbook is not None:
             reason = f"{late.label}: {late.days_late:.0f} days late, due by day {late.limit_day:.0f}"

@@ -84,15 +84,18 @@ def replay_weeks(
     until: pd.Timestamp,
     weeks: int,
     say: Say,
+    checked: bool = False,
 ) -> Replay:
     """Return both cards' scores, bands and CTAs on `until` and the same weekday of the weeks before.
+
+    `checked`: this very job has checked the sources.
 
     Raises
     ------
     DataError
         As `churnfit.jobs.scoring.opened_for_scoring`; a date without accounts is left out.
     """
-    with opened_for_scoring(workspace, spec, until=until) as measured_on:
+    with opened_for_scoring(workspace, spec, until=until, checked=checked) as measured_on:
         days = (until - pd.Timedelta(weeks=back) for back in reversed(range(weeks)))
         return replay_on(workspace, spec, champion, candidate, ((day, measured_on(day)) for day in days), say=say)
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from churnfit.cta.store import RunRow
-from churnfit.errors import IntegrityError, UsageError, count_and_examples
+from churnfit.errors import IntegrityError, count_and_examples
 from churnfit.files import read_parquet, write_parquet
 from churnfit.history.snapshot import snapshot_hash
+from churnfit.jobs.published import newest_run, some_runs
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Version
 from churnfit.registry.ledger import moves_in
@@ -55,17 +56,7 @@ def reproduce(workspace: Workspace, card: str, *, as_of: date | None = None, eve
     IntegrityError
         CF614 when card, snapshot, scores or reasons are not what was recorded or published.
     """
-    with closing(workspace.store()) as store:
-        newest = store.latest_run(card, as_of)
-        runs = store.runs(card) if every else [newest] if newest else []
-    if not runs:
-        raise UsageError(
-            "CF702",
-            where=f"card '{card}'",
-            expected="a scoring run" + (f" of {as_of}" if as_of else ""),
-            came="none",
-            fix="churnfit runs lists them.",
-        )
+    runs = some_runs(workspace, card) if every else [newest_run(workspace, card, as_of)]
     return [_again(workspace, run) for run in runs]
 
 

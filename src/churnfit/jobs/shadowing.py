@@ -8,7 +8,6 @@ no call to action opens. A candidate that was learned from these very accounts l
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 
@@ -16,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from churnfit.errors import UsageError
 from churnfit.evaluation.intervals import Interval, Key, bootstrap
 from churnfit.evaluation.metrics import every_metric
 from churnfit.evaluation.rolling import too_few
 from churnfit.files import read_parquet
 from churnfit.jobs.history import Say, labelled
+from churnfit.jobs.published import some_runs
 from churnfit.jobs.replaying import Replay, replay_on
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Version
@@ -92,16 +91,7 @@ def shadow(
 
 def _published(workspace: Workspace, card: str, since: date | None) -> dict[pd.Timestamp, pd.DataFrame]:
     """Return the snapshot of every published date, oldest first; of several runs of one date that of the newest."""
-    with closing(workspace.store()) as store:
-        runs = [run for run in store.runs(card) if since is None or run.as_of >= since]
-    if not runs:
-        raise UsageError(
-            "CF702",
-            where=f"card '{card}'",
-            expected="scoring runs" + (f" since {since}" if since else ""),
-            came="none",
-            fix="churnfit score makes them.",
-        )
+    runs = some_runs(workspace, card, since=since)
     folders = {pd.Timestamp(run.as_of, tz="UTC"): workspace.folder / run.folder for run in runs}
     return {day: read_parquet(folders[day] / "snapshot.parquet") for day in sorted(folders)}
 

@@ -194,7 +194,8 @@ def _weeks(
 ) -> Weeks | None:
     """Return what the card would have asked in the spec's last weeks; None where fewer than two can be replayed."""
     until = newest_day(workspace, spec, by=as_of)
-    played = replay_weeks(workspace, spec, None, card, until=until, weeks=spec.gates.replay_weeks, say=say)
+    weeks = spec.gates.replay_weeks
+    played = replay_weeks(workspace, spec, None, card, until=until, weeks=weeks, say=say, checked=True)
     if played.candidate is None or len(played.accounts) < 2:
         return None
     asked = played.candidate.asked

@@ -29,7 +29,17 @@ from churnfit.spec import Group, Journey, Measure, ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["EVERYBODY", "JourneyReport", "Late", "StepTime", "journey_report", "step_days"]
+__all__ = [
+    "EVERYBODY",
+    "JourneyReport",
+    "Late",
+    "StepTime",
+    "journey_report",
+    "overdue",
+    "overstay_limits",
+    "overstaying",
+    "step_days",
+]
 
 EVERYBODY = "all"
 _ALPHA = 0.1  # 90 % intervals, as everywhere
@@ -128,19 +138,45 @@ def step_days(
 
 def journey_report(days: pd.DataFrame, journey: Journey, *, as_of: date) -> JourneyReport:
     """Return what the rows of `step_days` say on `as_of`."""
-    parts = {EVERYBODY: days} | {str(name): part for name, part in days.groupby("segment", sort=True)}
-    if len(parts) == 2:  # one segment is everybody
-        parts = {EVERYBODY: days}
-    times = [time for name, part in parts.items() for time in _times(name, part, journey)]
-    limits = {name: _limit(part, days, journey) for name, part in parts.items()}
-    here = days[days["here"]]
+    limits = overstay_limits(days, journey)
     return JourneyReport(
         as_of=as_of,
-        times=tuple(times),
+        times=tuple(time for name, part in _parts(days).items() for time in _times(name, part, journey)),
         limits=limits,
-        overdue=_overdue(here, journey),
-        overstaying=_overstaying(here, journey, limits),
+        overdue=overdue(days, journey),
+        overstaying=overstaying(days, journey, limits),
     )
+
+
+def overstay_limits(days: pd.DataFrame, journey: Journey) -> dict[str, float]:
+    """Return `JourneyReport.limits` of the rows of `step_days`."""
+    return {name: _limit(part, days, journey) for name, part in _parts(days).items()}
+
+
+def overdue(days: pd.DataFrame, journey: Journey) -> tuple[Late, ...]:
+    """Return every step that somebody here has not reached on the day after it was due, the latest first."""
+    here = days[days["here"]]
+    found = [
+        _late(row, journey, name)
+        for name, step in journey.steps.items()
+        if step.due_day is not None
+        for row in here[here[name].isna() & (here["seen"] > step.due_day)].assign(limit=step.due_day).itertuples()
+    ]
+    return _latest_first(found)
+
+
+def overstaying(days: pd.DataFrame, journey: Journey, limits: Mapping[str, float]) -> tuple[Late, ...]:
+    """Return who is here beyond the limit of their segment, the latest first."""
+    here = days[days["here"]]
+    here = here.assign(limit=here["segment"].map(limits).fillna(limits[EVERYBODY]).astype("float64"))
+    beyond = here[here[journey.last].isna() & (here["seen"] > here["limit"])]
+    return _latest_first([_late(row, journey, journey.last) for row in beyond.itertuples()])
+
+
+def _parts(days: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Return the rows of everybody, and of each segment where there are several."""
+    segments = {str(name): part for name, part in days.groupby("segment", sort=True)}
+    return {EVERYBODY: days} | (segments if len(segments) > 1 else {})
 
 
 def _times(segment: str, rows: pd.DataFrame, journey: Journey) -> list[StepTime]:
@@ -216,21 +252,7 @@ def _limit(rows: pd.DataFrame, everybody: pd.DataFrame, journey: Journey) -> flo
     return _Arrival.of(base[journey.last], base["seen"]).day_by_which(journey.overstay)[1]
 
 
-def _overdue(here: pd.DataFrame, journey: Journey) -> tuple[Late, ...]:
-    """Return every step that somebody has not reached on the day after it was due, the latest first."""
-    found = [
-        _late(row, journey, name)
-        for name, step in journey.steps.items()
-        if step.due_day is not None
-        for row in here[here[name].isna() & (here["seen"] > step.due_day)].assign(limit=step.due_day).itertuples()
-    ]
-    return tuple(sorted(found, key=lambda late: (-late.days_late, late.account_id)))
-
-
-def _overstaying(here: pd.DataFrame, journey: Journey, limits: Mapping[str, float]) -> tuple[Late, ...]:
-    here = here.assign(limit=here["segment"].map(limits).fillna(limits[EVERYBODY]).astype("float64"))
-    beyond = here[here[journey.last].isna() & (here["seen"] > here["limit"])]
-    found = [_late(row, journey, journey.last) for row in beyond.itertuples()]
+def _latest_first(found: list[Late]) -> tuple[Late, ...]:
     return tuple(sorted(found, key=lambda late: (-late.days_late, late.account_id)))
 
 

@@ -20,9 +20,9 @@ from typing import Literal
 
 import sqlalchemy as sa
 
-from churnfit.database import open_database, transaction
+from churnfit.database import transaction
 from churnfit.errors import BusyError
-from churnfit.schema import bring_up_to_date
+from churnfit.schema import opened
 
 __all__ = ["FIRST_LINK", "Kind", "Ledger", "Row", "as_mapping", "faults_of", "last_mark", "moves_in", "reigns", "stale"]
 
@@ -103,8 +103,8 @@ class Ledger:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = open_database(url, pooled=False)  # read once or twice in a command: nothing to keep open
-        bring_up_to_date(self._engine, where=_WHERE)
+        # read once or twice in a command: nothing to keep open
+        self._engine = opened(url, where=_WHERE, pooled=False)
 
     def rows(self, card: str) -> list[Row]:
         """Return the card's rows, oldest first."""
