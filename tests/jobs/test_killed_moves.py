@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.jobs.test_ledger import CARD, OTHER, THIRD, made, register
+from tests.killing import Killer
 
 from churnfit.jobs.promotion import promote, rollback
 from churnfit.registry.mending import faults
@@ -57,29 +54,6 @@ for line in sys.stdin:  # one process imports MLflow, each task runs, and dies, 
 """
 
 
-class Killer:
-    """A process that makes moves and kills them after a number of steps."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", KILLER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
-        )
-
-    def move(self, workspace: dict[str, object], move: str, fuse: int) -> list[str] | None:
-        """Return the steps of a move that ended, None of one that was killed after `fuse` of them."""
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps({"workspace": workspace, "move": move, "fuse": fuse}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if line.startswith("["):
-            assert self.process.stdout.readline() == "0\n"
-            steps: list[str] = json.loads(line)
-            return steps
-        assert line == "9\n"
-        return None
-
-
 @pytest.mark.parametrize("move", ["promote", "rollback"])
 def test_a_move_killed_at_any_step_leaves_a_whole_champion(move: str, empty_mlflow: Path, tmp_path: Path) -> None:
     """After each kill: the old or the new champion, ledger intact, the export whole, and the move can be made."""
@@ -89,7 +63,7 @@ def test_a_move_killed_at_any_step_leaves_a_whole_champion(move: str, empty_mlfl
         promote(start, "small", "latest", reason="before", by="ann")
     register(start, THIRD)
     old, new = (OTHER, THIRD) if move == "promote" else (OTHER, CARD)
-    killer, outcomes, steps = Killer(), [], None
+    killer, outcomes, steps = Killer(KILLER), [], None
     while steps is None:
         fuse = len(outcomes)
         root = tmp_path / f"killed-{fuse}"
@@ -104,7 +78,8 @@ def test_a_move_killed_at_any_step_leaves_a_whole_champion(move: str, empty_mlfl
         )
         told = {name: getattr(workspace, name) for name in ("database", "tracking_uri")}
         told |= {"root": str(root), "folder": str(workspace.folder), "cards": {"small": str(workspace.cards["small"])}}
-        steps = killer.move(told, move, fuse)
+        killer.start(workspace=told, move=move, fuse=fuse)
+        steps = killer.end()
         registry = workspace.registry()
         champion = registry.champion("small")
         assert champion is not None
@@ -120,9 +95,7 @@ def test_a_move_killed_at_any_step_leaves_a_whole_champion(move: str, empty_mlfl
             again = again or rollback(workspace, "small", by="ann")[0]
             assert again.number == (3 if move == "promote" else 1)
             assert faults(workspace.registry(), "small") == []
-    killer.process.stdin.close()  # type: ignore[union-attr]
-    killer.process.wait(timeout=30)
-    killer.process.stdout.close()  # type: ignore[union-attr]
+    killer.stop()
     assert len(steps) == len(outcomes) - 1 == (8 if move == "promote" else 5)
     turned = steps.index("append") + 1  # the row is the move
     assert outcomes == ["old"] * turned + ["new"] * (len(outcomes) - turned)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -15,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from tests.databases import copied, new_database, rows_of
+from tests.killing import Killer
 from tests.small_card import AS_OF, CARD, contents, snapshot, spec_of
 from tests.test_schema import UNVERSIONED, write
 
@@ -134,43 +132,10 @@ def world(url: str, root: Path) -> dict[str, object]:
     return {**rows_of(url, *TABLES), "events": events, "letters": letters, "files": files}
 
 
-class Killer:
-    """A process that makes runs and kills them after a number of steps, each in a fork of it."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", KILLER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
-        )
-
-    def start(self, url: str, root: Path, night: int | None, fuse: int | None) -> None:
-        """Begin a run, or the opening of a database where there is no night."""
-        assert self.process.stdin is not None
-        task = {"url": url, "root": str(root), "night": night, "fuse": fuse}
-        self.process.stdin.write(json.dumps(task) + "\n")
-        self.process.stdin.flush()
-
-    def end(self) -> list[str] | None:
-        """Return the steps of a run that ended, None of one that was killed."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if line.startswith("["):
-            assert self.process.stdout.readline() == "0\n"
-            steps: list[str] = json.loads(line)
-            return steps
-        assert line == "9\n"
-        return None
-
-    def stop(self) -> None:
-        """End the process."""
-        self.process.stdin.close()  # type: ignore[union-attr]
-        self.process.wait(timeout=30)
-        self.process.stdout.close()  # type: ignore[union-attr]
-
-
 @pytest.fixture(scope="module")
 def killer() -> Iterator[Killer]:
     """A process to kill runs in."""
-    made = Killer()
+    made = Killer(KILLER)
     yield made
     made.stop()
 
@@ -194,7 +159,7 @@ def test_a_run_killed_at_any_step_leaves_all_or_nothing_and_heals(
     while steps is None:
         url, root = copied(database_url, tmp_path / f"killed-{kills}"), tmp_path / f"root-{kills}"
         shutil.copytree(tmp_path / "start", root)
-        killer.start(url, root, 1, kills)
+        killer.start(url=url, root=str(root), night=1, fuse=kills)
         steps = killer.end()
         found = rows_of(url, *TABLES)
         assert found in (before, {name: after[name] for name in TABLES})
@@ -207,10 +172,10 @@ def test_a_run_killed_at_any_step_leaves_all_or_nothing_and_heals(
 
 def test_of_two_runs_at_once_the_world_is_that_of_one(killer: Killer, database_url: str, tmp_path: Path) -> None:
     """Two processes run the same nights at the same time, five on end: rows and files are those of one run each."""
-    both = [killer, Killer()]
+    both = [killer, Killer(KILLER)]
     for day in range(5):
         for each in both:
-            each.start(database_url, tmp_path / "both", day, None)
+            each.start(url=database_url, root=str(tmp_path / "both"), night=day, fuse=None)
         assert all(each.end() is not None for each in both)
     both[1].stop()
     alone = new_database("sqlite", tmp_path / "alone")
@@ -238,7 +203,7 @@ def test_a_migration_killed_at_any_step_leaves_the_old_schema_or_the_new(
     steps, kills = None, 0
     while steps is None:
         url = copied(database_url, tmp_path / f"killed-{kills}")
-        killer.start(url, tmp_path, None, kills)
+        killer.start(url=url, root=str(tmp_path), night=None, fuse=kills)  # no night: the opening of a database
         steps = killer.end()
         assert rows_of(url) in (old, new)
         Store(url).close()

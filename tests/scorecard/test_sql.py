@@ -124,31 +124,32 @@ def assert_the_cards_own(card: Scorecard, table: pd.DataFrame, found: pd.DataFra
         assert [amount for amount in amounts if not pd.isna(amount)] == worst.tolist()
 
 
+def assert_scored_on_the_edges(engine: Engine, data: st.DataObject) -> None:
+    """Draw a card and accounts on its edges, and hold what the engine says against the card."""
+    card = data.draw(cards())
+    table = on_the_edges(card, data.draw(snapshots_of(card)), data).drop(columns="segment")
+    assert_the_cards_own(card, table, engine(card, table))
+
+
 @settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_duckdb_scores_as_the_card_does(data: st.DataObject) -> None:
     """Ties on thresholds and their neighbours, NaN, infinite values, −0.0, unseen categories and states."""
-    card = data.draw(cards())
-    table = on_the_edges(card, data.draw(snapshots_of(card)), data).drop(columns="segment")
-    assert_the_cards_own(card, table, by_duckdb(card, table))
+    assert_scored_on_the_edges(by_duckdb, data)
 
 
 @settings(deadline=None, max_examples=25)
 @given(st.data())
 def test_postgresql_scores_as_the_card_does(by_postgres: Engine, data: st.DataObject) -> None:
     """The same edges on a real server."""
-    card = data.draw(cards())
-    table = on_the_edges(card, data.draw(snapshots_of(card)), data).drop(columns="segment")
-    assert_the_cards_own(card, table, by_postgres(card, table))
+    assert_scored_on_the_edges(by_postgres, data)
 
 
 @settings(deadline=None, max_examples=2)
 @given(st.data())
 def test_spark_scores_as_the_card_does(by_spark: Engine, data: st.DataObject) -> None:
     """The same edges; few cards, because each is a plan of its own."""
-    card = data.draw(cards())
-    table = on_the_edges(card, data.draw(snapshots_of(card)), data).drop(columns="segment")
-    assert_the_cards_own(card, table, by_spark(card, table))
+    assert_scored_on_the_edges(by_spark, data)
 
 
 def test_pairs_segments_and_calibrations_are_in_the_query() -> None:
