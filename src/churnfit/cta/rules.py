@@ -1,11 +1,11 @@
 """When a call to action opens, changes and resolves: a pure decision over yesterday's states and today's scores.
 
 A CTA stands for one *episode*: an unbroken run of scored dates on which the account is at risk, because it is shown
-red (``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), or
-because it is late on its journey (``milestone_late``, ``overstay``, where the journey has a playbook for that), or
-because a person or a rule says so (``override``; what they say is amber or green is not ``band_red``).
-Causes that come together, or one after the other, are one CTA that lists them all. Its key is made of card, account
-and the date the episode began, so no re-run can open it twice.
+red (``band_red``), because its health fell fast (``health_drop``, where ``queue.drop_points`` asks for it), because it
+is late on its journey (``milestone_late``, ``overstay``) or says one thing and does another
+(``perception_mismatch``), where these have a playbook, or because a person or a rule says so (``override``; what they
+say is amber or green is not ``band_red``). Causes that come together, or one after the other, are one CTA that lists
+them all. Its key is made of card, account and the date the episode began, so no re-run can open it twice.
 
 What nobody has touched, runs close: it resolves by itself when the account recovers or is no longer scored, and an
 account that is at risk again within the cooldown gets it back, so neither a flap nor a night of missing data loses it

@@ -21,6 +21,7 @@ from churnfit.history.sources import open_sources
 from churnfit.jobs.drops import health_before
 from churnfit.jobs.history import Say, now
 from churnfit.jobs.journey import alerts
+from churnfit.jobs.perception import mismatch_alerts
 from churnfit.jobs.signing import moment
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
@@ -142,8 +143,9 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         folder=str(folder.relative_to(workspace.folder)),
     )
     before = health_before(workspace, spec, as_of=as_of, card_sha256=champion.sha256)
-    late = alerts(workspace, spec, as_of=as_of)
-    accounts = scored_accounts(champion, run, spec, before=before, late=late, ruled=ruled_bands(measured, spec))
+    late, mismatched = alerts(workspace, spec, as_of=as_of), mismatch_alerts(champion, run, spec)
+    alerted = {account: (*late.get(account, ()), *mismatched.get(account, ())) for account in (*late, *mismatched)}
+    accounts = scored_accounts(champion, run, spec, before=before, alerted=alerted, ruled=ruled_bands(measured, spec))
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
@@ -173,14 +175,13 @@ def scored_accounts(
     spec: ScorecardSpec,
     *,
     before: Mapping[str, float] | None = None,
-    late: Mapping[str, tuple[Alert, ...]] | None = None,
+    alerted: Mapping[str, tuple[Alert, ...]] | None = None,
     ruled: Mapping[str, Override] | None = None,
 ) -> list[ScoredAccount]:
     """Return the scored accounts as CTAs see them: those that can be shown red, or fell, with their reasons in words.
 
-    `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen. `late` is what
-    `churnfit.jobs.journey.alerts` returns; without it nobody is late. `ruled` is what the spec's override rules
-    say of accounts.
+    `before` is what `churnfit.jobs.drops.health_before` returns; without it nothing has fallen. `alerted` is what
+    calls for action whatever the health, `ruled` what the spec's override rules say of accounts.
     """
     health_was = run.scores["account_id"].map(before or {}).astype("float64")
     fallen = health_was - run.scores["health"] >= (spec.queue.drop_points or float("inf"))
@@ -203,7 +204,7 @@ def scored_accounts(
             lead_measure=lead.get(row["account_id"], ""),
             reasons=tuple(words.get(row["account_id"], ())),
             health_before=None if pd.isna(row["health_was"]) else row["health_was"],
-            alerts=(late or {}).get(row["account_id"], ()),
+            alerts=(alerted or {}).get(row["account_id"], ()),
             override=(ruled or {}).get(row["account_id"]),
         )
         for row in scored

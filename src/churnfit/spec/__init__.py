@@ -1,8 +1,9 @@
 """What to learn: a `scorecard.toml`, read into frozen values.
 
-The spec is data, not programme: sources, cohort, journey, measures, groups, the hand-made baseline card, what each
-band's action costs and saves, the limits of the gates, playbooks, queue capacity. Unknown keys are errors that name
-the nearest valid key, and every name that refers to another (a measure's group, a playbook) is checked here, once.
+The spec is data, not programme: sources, cohort, journey, perception, measures, groups, the hand-made baseline card,
+what each band's action costs and saves, the limits of the gates, playbooks, queue capacity. Unknown keys are errors
+that name the nearest valid key, and every name that refers to another (a measure's group, a playbook) is checked here,
+once.
 """
 
 from churnfit.spec.decisions import (
@@ -17,6 +18,7 @@ from churnfit.spec.decisions import (
     Queue,
 )
 from churnfit.spec.journey import Journey, Step
+from churnfit.spec.perception import Perception
 from churnfit.spec.reading import read_spec, read_toml, spec_error
 from churnfit.spec.scorecard import ScorecardSpec
 from churnfit.spec.sources import Cohort, Contraction, Group, History, Measure, Source, Sources
@@ -36,6 +38,7 @@ __all__ = [
     "Journey",
     "Learning",
     "Measure",
+    "Perception",
     "Playbook",
     "Queue",
     "ScorecardSpec",

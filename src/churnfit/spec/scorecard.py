@@ -19,6 +19,7 @@ from churnfit.spec.decisions import (
     Queue,
 )
 from churnfit.spec.journey import Journey
+from churnfit.spec.perception import Perception
 from churnfit.spec.sources import Cohort, Group, History, Measure, Sources
 from churnfit.spec.strict import Strict, is_name, nearest
 
@@ -38,6 +39,7 @@ class ScorecardSpec(Strict):
     history: History = History()
     cohort: Cohort
     journey: Journey | None = None
+    perception: Perception | None = None
     groups: dict[str, Group]
     measures: Annotated[dict[str, Measure], Field(min_length=1)]
     baseline: dict[str, BaselineMeasure] = {}
@@ -83,25 +85,31 @@ class ScorecardSpec(Strict):
 
     def _references(self) -> Iterator[tuple[str, str, list[str]]]:
         """Yield every name that must be declared elsewhere: where it stands, the name, the declared ones."""
-        groups, playbooks = list(self.groups), list(self.playbooks)
+        groups, measures, playbooks = list(self.groups), list(self.measures), list(self.playbooks)
         for name, measure in self.measures.items():
             yield f"measures.{name}.group", measure.group, groups
-            if measure.playbook is not None:
-                yield f"measures.{name}.playbook", measure.playbook, playbooks
-        for name, group in self.groups.items():
-            if group.playbook is not None:
-                yield f"groups.{name}.playbook", group.playbook, playbooks
-        if self.journey is not None:
-            asked = {"": self.journey.playbook} | {
-                f".steps.{name}": s.playbook for name, s in self.journey.steps.items()
-            }
-            for where, playbook in asked.items():
-                if playbook is not None:
-                    yield f"journey{where}.playbook", playbook, playbooks
+        for where, playbook in self._named_playbooks():
+            if playbook is not None:
+                yield f"{where}.playbook", playbook, playbooks
+        if self.perception is not None:
+            yield "perception.measure", self.perception.measure, measures
         for name in self.baseline:
-            yield f"baseline.{name}", name, list(self.measures)
+            yield f"baseline.{name}", name, measures
         if self.learning.heaviest_group is not None:
             yield "learning.heaviest_group", self.learning.heaviest_group, groups
+
+    def _named_playbooks(self) -> Iterator[tuple[str, str | None]]:
+        """Yield every part that may name a playbook: where it stands, and the name."""
+        for name, measure in self.measures.items():
+            yield f"measures.{name}", measure.playbook
+        for name, group in self.groups.items():
+            yield f"groups.{name}", group.playbook
+        if self.journey is not None:
+            yield "journey", self.journey.playbook
+            for name, step in self.journey.steps.items():
+                yield f"journey.steps.{name}", step.playbook
+        if self.perception is not None:
+            yield "perception", self.perception.playbook
 
     def playbook_of(self, measure: str) -> str | None:
         """Return the playbook of a measure, or of its group; None where neither names one."""
