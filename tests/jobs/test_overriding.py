@@ -13,13 +13,15 @@ import pytest
 from tests.conftest import CARD, Ended
 from tests.cta.test_rules import account
 from tests.cta.test_store import MONDAY, publish, run_row
+from tests.history.tiny_world import accounts_of, at, events_of
+from tests.history.tiny_world import write as write_tables
 from tests.jobs.test_queue import TODAY, ctas, small
 from tests.small_card import spec_of
 
 from churnfit.cta.overrides import Override, in_force
 from churnfit.cta.rules import ScoredAccount, decide
 from churnfit.errors import UsageError
-from churnfit.jobs.overriding import lift_override, overrides, set_override
+from churnfit.jobs.overriding import lift_override, overrides, rates, set_override
 from churnfit.jobs.queue import claim, queue
 from churnfit.jobs.reproducing import reproduce
 from churnfit.jobs.scoring import score
@@ -185,3 +187,48 @@ def test_explain_says_who_overruled_the_band_and_the_published_score_stays(works
     said = churnfit("explain", first, "--card", CARD, cwd=workspace.root).out
     assert f"Shown green: ann says green until {FRIDAY}: they renewed." in said
     assert [one.byte_for_byte for one in reproduce(workspace, CARD, every=True)] == [True]
+
+
+def test_how_right_overrides_were_is_told_once_their_horizon_is_over(
+    small: Workspace, churnfit: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On days 60 and 61 twenty accounts are green at 10 %; of the twelve that people say are red each second left."""
+    names = [f"A{n:02}" for n in range(20)]
+    left = names[:12:2]
+    people = ({"account_id": name, "churned_at": at(70) if name in left else pd.NaT} for name in names)
+    write_tables(small.root, accounts=accounts_of(*people), events=events_of(("A00", 95, "login")))
+    fresh = replace(small, database=f"sqlite:///{small.folder / 'fresh.db'}")
+    monkeypatch.setenv("CHURNFIT_DATABASE", fresh.database)
+    with closing(fresh.store()) as store:
+        for day in (60, 61):
+            folder = small.folder / f"scores-{day}"
+            folder.mkdir()
+            pd.DataFrame({"account_id": names, "as_of": at(day), "band": "green", "churn_probability": 0.1}).to_parquet(
+                folder / "scores.parquet"
+            )
+            run = replace(run_row(day - 60), as_of=at(day).date(), folder=folder.name)
+            publish(store, run, lambda standing: decide([], standing, spec_of(), as_of=at(60).date(), version="v"))
+        with store.changing("small") as of_card:
+            for name, band in [*((name, "red") for name in names[:12]), ("A12", "green")]:
+                of_card.overrule(replace(row(name, band, at(90).date()), at=f"{at(59):%Y-%m-%d}T08:00:00Z"))
+            of_card.overrule(
+                replace(row("A13", "red", at(90).date()), at=f"{at(62):%Y-%m-%d}T08:00:00Z")
+            )  # no run since
+    [found] = rates(fresh, "small", as_of=at(95)).to_dict("records")
+    assert (found["said_by"], found["direction"], found["accounts"]) == ("people", "worse", 12)
+    assert (found["right"], found["expected"], found["verdict"]) == (0.5, pytest.approx(0.1), "knew more")
+    assert "knew more" in churnfit("override", "rates", cwd=small.root).out
+    early = churnfit("override", "rates", "--json", "--as-of", f"{at(75):%Y-%m-%d}", cwd=small.root)
+    assert json.loads(early.out)["rates"] == []
+
+
+def test_a_rule_is_judged_by_the_nights_that_were_kept(workspace: Workspace) -> None:
+    """A rule of today says what it would have said on the first of March; its accounts' horizon is over since."""
+    toml = workspace.root / "models" / CARD / "scorecard.toml"
+    rule = '\n[[overrides]]\nwhen = "account.segment = \'enterprise\'"\nband = "red"\nwhy = "too large to lose"\n'
+    toml.write_text(toml.read_text(encoding="utf-8") + rule, encoding="utf-8")
+    score(workspace, CARD, as_of=pd.Timestamp("2026-03-01", tz="UTC"), say=lambda _: None)
+    [found] = rates(workspace, CARD, as_of=DEMO_DAY).to_dict("records")
+    assert (found["said_by"], found["direction"]) == ("a rule: too large to lose", "worse")
+    assert found["accounts"] > 0
+    assert found["right"] == found["churned"]

@@ -1,4 +1,4 @@
-"""override set, list, lift: what a person knows better than the card."""
+"""override set, list, lift, rates: what a person knows better than the card, and whether so."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
-from churnfit.cli.app import AsJson, By, CardOption, app, calendar_date, opened
+from churnfit.cli.app import AsJson, AsOf, By, CardOption, app, calendar_date, day, opened
 from churnfit.cli.output import print_document, print_lines, print_table
 
-__all__ = ["lift", "list_overrides", "put"]
+__all__ = ["lift", "list_overrides", "put", "rates"]
 
-override = typer.Typer(no_args_is_help=True, help="Set, list and lift what accounts are shown as, whatever they score.")
+override = typer.Typer(
+    no_args_is_help=True, help="Set, list and lift what accounts are shown as, whatever they score; how right that was."
+)
 app.add_typer(override, name="override")
 
 Account = Annotated[str, typer.Argument(help="account_id")]
@@ -70,3 +72,35 @@ def list_overrides(
         return
     rows = [(o.account_id, o.band or "lifted", o.until or "", o.by, o.at, o.why) for o in found]
     print_table(("account", "band", "until", "by", "when", "why"), rows, title=name)
+
+
+@override.command()
+def rates(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Print how often overrides came true, beside what the card expected of these accounts."""
+    from churnfit.evaluation.prose import percent
+    from churnfit.jobs.overriding import rates as found_in
+
+    workspace, name = opened(card)
+    found = found_in(workspace, name, as_of=day(as_of)).to_dict("records")
+    if as_json:
+        print_document(card=name, rates=found)
+        return
+    rows = [
+        (
+            row["said_by"],
+            row["direction"],
+            row["accounts"],
+            percent(row["right"]),
+            percent(row["expected"]),
+            percent(row["churned"])
+            + (
+                ""
+                if row["verdict"] == "too few"
+                else f" ({percent(row['churned_low'])} to {percent(row['churned_high'])})"
+            ),
+            row["verdict"],
+        )
+        for row in found
+    ]
+    header = ("said by", "than the score", "accounts", "came true", "churn expected", "churn", "verdict")
+    print_table(header, rows, title=f"{name}: overrides whose horizon is over, 90 % intervals")

@@ -10,14 +10,12 @@ import math
 
 import pandas as pd
 
-from churnfit.evaluation.intervals import Interval
+from churnfit.evaluation.intervals import Interval, share_of
 
 __all__ = ["FEWEST_ACCOUNTS", "FEWEST_CHURNERS", "churn_averted", "save_rate", "save_rates"]
 
 FEWEST_ACCOUNTS, FEWEST_CHURNERS = 20, 5
 """Of accounts on each side, and of churners among the held-out: below, a ratio of two rates is anybody's guess."""
-
-_Z = 1.6448536269514722  # of a 90 % interval
 
 
 def save_rates(accounts: pd.DataFrame, *, expected: float) -> pd.DataFrame:
@@ -105,7 +103,7 @@ def churn_averted(left: int, queued: int, left_alone: int, held_out: int) -> Int
     >>> [round(end, 3) for end in (averted.low, averted.estimate, averted.high)]
     [0.017, 0.1, 0.183]
     """
-    called, alone = _wilson(left, queued), _wilson(left_alone, held_out)
+    called, alone = share_of(left, queued), share_of(left_alone, held_out)
     difference = alone.estimate - called.estimate
     low = math.hypot(alone.estimate - alone.low, called.high - called.estimate)
     high = math.hypot(alone.high - alone.estimate, called.estimate - called.low)
@@ -128,17 +126,10 @@ def save_rate(left: int, queued: int, left_alone: int, held_out: int) -> Interva
     >>> [round(end, 2) for end in (saved.low, saved.estimate, saved.high)]
     [0.1, 0.5, 0.72]
     """
-    called, alone = _wilson(left, queued), _wilson(left_alone, held_out)
+    called, alone = share_of(left, queued), share_of(left_alone, held_out)
     product = called.estimate * alone.estimate
     most = called.high * (2 * called.estimate - called.high), alone.low * (2 * alone.estimate - alone.low)
     least = called.low * (2 * called.estimate - called.low), alone.high * (2 * alone.estimate - alone.high)
     ratio_high = (product + math.sqrt(product**2 - most[0] * most[1])) / most[1]
     ratio_low = least[0] / (product + math.sqrt(product**2 - least[0] * least[1])) if left else 0.0
     return Interval(1 - ratio_high, 1 - called.estimate / alone.estimate, 1 - ratio_low)
-
-
-def _wilson(churned: int, accounts: int) -> Interval:
-    rate, spread = churned / accounts, _Z**2 / accounts
-    middle = rate + spread / 2
-    half = _Z * math.sqrt((rate * (1 - rate) + spread / 4) / accounts)
-    return Interval((middle - half) / (1 + spread), rate, (middle + half) / (1 + spread))

@@ -1,19 +1,28 @@
-"""override: a person sets, lifts or lists what accounts are shown as, until a date, signed and with a reason."""
+"""override: what people say accounts are shown as, until a date, signed and with a reason; and how right that was."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from datetime import date
 
+import pandas as pd
+
 from churnfit.cta.overrides import Override, in_force
+from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
-from churnfit.jobs.history import now
+from churnfit.evaluation.override_rates import override_rates
+from churnfit.files import read_parquet
+from churnfit.jobs.history import answered, now
+from churnfit.jobs.published import some_runs
+from churnfit.jobs.scoring import ruled_bands
 from churnfit.jobs.signing import moment, signer
 from churnfit.jobs.workspace import Workspace
+from churnfit.spec import ScorecardSpec
 
-__all__ = ["BANDS", "lift_override", "overrides", "set_override"]
+__all__ = ["BANDS", "lift_override", "overrides", "rates", "set_override"]
 
 BANDS = ("red", "amber", "green")
+"""The worst first."""
 
 
 def set_override(
@@ -52,6 +61,50 @@ def overrides(workspace: Workspace, card: str, *, every: bool = False) -> list[O
     with closing(workspace.store()) as store:
         rows = store.overrides(card)
     return rows if every else [row for _, row in sorted(in_force(rows, now().date()).items())]
+
+
+def rates(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return how right overrides were, by people and by each rule, as `churnfit.evaluation.override_rates`.
+
+    An account counts once for people and once for a rule, each for the worse and for the better, on the first published
+    date on which an override said another band than its score, if the horizon after it is over. Rules are those of the
+    spec today, held against the kept snapshots.
+
+    Raises
+    ------
+    UsageError
+        CF702 when nothing was published.
+    """
+    spec = workspace.spec(card)
+    newest = {run.as_of: run for run in some_runs(workspace, card)}
+    with closing(workspace.store()) as store:
+        said = store.overrides(card)
+    rows = pd.concat([_overruled(workspace, spec, newest[day], said) for day in sorted(newest)])
+    rows = rows.drop_duplicates(["account_id", "said_by", "direction"])
+    if not rows.empty:
+        known = answered(workspace, spec, rows[["account_id", "as_of"]].drop_duplicates(), as_of=as_of)
+        rows = rows.merge(known, on=["account_id", "as_of"])
+    return override_rates(rows.assign(churned=0) if rows.empty else rows)
+
+
+def _overruled(workspace: Workspace, spec: ScorecardSpec, run: RunRow, said: list[Override]) -> pd.DataFrame:
+    """Return the accounts of a run that were overruled to another band: by whom, which way, what was expected."""
+    folder = workspace.folder / run.folder
+    holding = dict(in_force([one for one in said if date.fromisoformat(one.at[:10]) <= run.as_of], run.as_of))
+    if spec.overrides:
+        snapshot = read_parquet(folder / "snapshot.parquet")
+        if set(spec.measures) <= set(snapshot.columns):  # a rule cannot speak of a night that did not measure it
+            holding = ruled_bands(snapshot, spec) | holding
+    scores = read_parquet(folder / "scores.parquet")
+    found = scores.loc[scores["account_id"].isin(list(holding)), ["account_id", "as_of", "band", "churn_probability"]]
+    bands = found["account_id"].map({account: one.band for account, one in holding.items()})
+    by = found["account_id"].map(
+        {account: "people" if one.by else f"a rule: {one.why}" for account, one in holding.items()}
+    )
+    place = {band: number for number, band in enumerate(BANDS)}
+    worse = bands.map(place) < found["band"].map(place)
+    found = found.assign(said_by=by, direction=worse.map({True: "worse", False: "better"}))
+    return found[bands != found["band"]]
 
 
 def _written(
