@@ -79,7 +79,9 @@ def spec_of(measures: dict[str, dict[str, object]], sources: dict[str, object] |
             "interventions": {"path": "interventions.parquet"},
         },
     }
-    return ScorecardSpec.model_validate({**TEMPLATE, **changed, "baseline": {}, "journey": None})
+    return ScorecardSpec.model_validate(
+        {**TEMPLATE, **changed, "baseline": {}, "journey": None, "next_stage": None, "perception": None}
+    )
 
 
 def sparse(

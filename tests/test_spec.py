@@ -100,6 +100,21 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ('title = "Call"', "", r"playbooks.call.title: Field required"),
         ('steps = ["Call them."]', "steps = []", r"playbooks.call.steps"),
         ("landmark_days = [10]", "landmark_days = []", r"events need at least one landmark day"),
+        (
+            "[cohort]",
+            '[perception]\nmeasure = "logins"\ncontent_from = 6\ndiscontent_to = 6\n[cohort]',
+            r"discontent_to: must be below content_from",
+        ),
+        (
+            "[cohort]",
+            '[perception]\nmeasure = "nps"\ncontent_from = 9\ndiscontent_to = 6\n[cohort]',
+            r"perception.measure: 'nps' is not declared",
+        ),
+        (
+            "[cohort]",
+            '[next_stage]\nstage = "onboarding"\nwhen = "logins > 3"\n[cohort]',
+            r"next_stage.stage: 'onboarding' is the card's own stage",
+        ),
         ("[playbooks.call]", "[gates]\nmin_auc = 0.6\n[playbooks.call]", r"unknown key 'min_auc'; .*'min_auc_lower'"),
     ],
 )
@@ -142,6 +157,8 @@ def test_a_wide_table_has_no_events_to_take_measures_from() -> None:
     assert tiny_spec(measures, **wide).history.engine == "events"
     with pytest.raises(ValidationError, match=r"history\.engine: 'days' reads events"):
         tiny_spec(measures, **wide, history={"engine": "days"})
+    with pytest.raises(ValidationError, match=r"next_stage: whoever has moved is seen in accounts.stage"):
+        tiny_spec(measures, **wide, next_stage={"stage": "adoption", "when": "logins > 3"})
 
 
 def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:

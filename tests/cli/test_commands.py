@@ -25,7 +25,7 @@ Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
          "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
-         "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey", "perception",
+         "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey", "perception", "stages",
          "shadow")  # fmt: skip
 
 

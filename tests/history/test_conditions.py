@@ -1,4 +1,4 @@
-"""Which accounts an override rule of the spec is about."""
+"""Which accounts an override rule of the spec is about, and which are ready for the next stage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.history.tiny_world import spec_of
 
 from churnfit.errors import SpecError
-from churnfit.history.conditions import overruled_by_rule, require_conditions
+from churnfit.history.conditions import overruled_by_rule, ready_to_move, require_conditions
 from churnfit.spec import ScorecardSpec
 
 MEASURED = pd.DataFrame(
@@ -51,3 +51,13 @@ def test_a_condition_that_is_none_is_refused(when: str, message: str) -> None:
     """No query, no second statement, no measure or column that a snapshot does not have."""
     with pytest.raises(SpecError, match=message):
         require_conditions(ruled((when, "red")))
+
+
+def test_ready_for_the_next_stage_is_who_fulfils_its_condition() -> None:
+    """C alone has thirty logins; D's gap leaves it open; without a next stage nobody is ready."""
+    measures = {"logins": {"aggregate": "count", "kinds": ["login"]}}
+    spec = spec_of(measures, next_stage={"stage": "adoption", "when": "logins > 5"})
+    assert ready_to_move(MEASURED, spec) == {"C"}
+    assert ready_to_move(MEASURED, ruled()) == set()
+    with pytest.raises(SpecError, match=r"CF504 next_stage.when"):
+        require_conditions(spec_of(measures, next_stage={"stage": "adoption", "when": "loggins > 5"}))

@@ -14,6 +14,7 @@ from churnfit.cli import (
     queue,
     reproducing,
     serving,
+    stages,
     starting,
     versions,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "reproducing",
     "run",
     "serving",
+    "stages",
     "starting",
     "versions",
 ]

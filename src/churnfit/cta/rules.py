@@ -9,15 +9,16 @@ them all. Its key is made of card, account and the date the episode began, so no
 
 What nobody has touched, runs close: it resolves by itself when the account recovers or is no longer scored, and an
 account that is at risk again within the cooldown gets it back, so neither a flap nor a night of missing data loses it
-or doubles it. What somebody has claimed stays until a person closes it, with a mark since when the account has
-recovered. A snoozed one sleeps through every run until its date. What a person has closed, valid or not, stays away
-for the cooldown; an account that is at risk still when it is over gets a new CTA.
+or doubles it. An account that has moved to the next stage takes its call along, until a person closes it. What somebody
+has claimed stays until a person closes it, with a mark since when the account has recovered. A snoozed one sleeps
+through every run until its date. What a person has closed, valid or not, stays away for the cooldown; an account that
+is at risk still when it is over gets a new CTA.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -125,10 +126,12 @@ def decide(
     as_of: date,
     version: str,
     cuts: BandCuts | None = None,
+    moved_on: Collection[str] = (),
 ) -> Decision:
     """Return what the run of `as_of` changes; the same input gives the same decision.
 
-    CTAs follow the shown band, which `cuts` hold steady; without them it is the band.
+    CTAs follow the shown band, which `cuts` hold steady; without them it is the band. `moved_on`: accounts that are in
+    another stage by now.
     """
     states = _states(accounts, standing.states, cuts, as_of)
     accounts = _overruled(accounts, standing.overrides, as_of)
@@ -153,7 +156,7 @@ def decide(
                 opened.append(again)
     scored = {account.account_id for account in accounts}
     followed += [
-        _followed(cta, at_risk=False, as_of=as_of)
+        _followed(cta, at_risk=account_id in moved_on and cta.holdout_share is None, as_of=as_of)
         for account_id, cta in standing.active.items()
         if account_id not in scored
     ]

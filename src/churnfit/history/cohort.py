@@ -18,7 +18,16 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["STAGE_START", "churn_days", "landmark_grid", "newest_fact", "peer_grid", "scoring_grid", "weekly_grid"]
+__all__ = [
+    "STAGE_START",
+    "churn_days",
+    "landmark_grid",
+    "newest_fact",
+    "out_of_stage",
+    "peer_grid",
+    "scoring_grid",
+    "weekly_grid",
+]
 
 STAGE_START = "date_trunc('day', started_at)"
 """SQL: day 0 of an account's stage; landmark days and stage days count from it."""
@@ -70,6 +79,22 @@ def scoring_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.
         f"WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
         f"AND (stage IS NULL OR stage = {literal(spec.cohort.stage)}) "
         f"AND date_sub('day', {STAGE_START}, {stamp}) BETWEEN {literal(first)} AND {literal(last)} ORDER BY ALL",
+    )
+
+
+def out_of_stage(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return the accounts that began, have not churned by `as_of`, and that this card does not score any more.
+
+    Key account_id, sorted; stage (as it is today), owner, stage_day, and moved: whether they are in another stage, or
+    still in this one beyond the last of ``cohort.stage_days``.
+    """
+    stamp = literal(as_of.to_pydatetime(warn=False))
+    moved = f"coalesce(stage, {literal(spec.cohort.stage)}) <> {literal(spec.cohort.stage)}"
+    return fetch_frame(
+        con,
+        f"SELECT account_id, stage, owner, date_sub('day', {STAGE_START}, {stamp}) AS stage_day, {moved} AS moved "
+        f"FROM accounts WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
+        f"AND ({moved} OR stage_day > {literal(spec.cohort.stage_days[1])}) ORDER BY account_id",
     )
 
 

@@ -23,6 +23,7 @@ from churnfit.jobs.history import Say, now
 from churnfit.jobs.journey import alerts
 from churnfit.jobs.perception import mismatch_alerts
 from churnfit.jobs.signing import moment
+from churnfit.jobs.stages import moved_on
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import ScoredRun, publish, run_folder, run_key, words_of
@@ -146,6 +147,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     late, mismatched = alerts(workspace, spec, as_of=as_of), mismatch_alerts(champion, run, spec)
     alerted = {account: (*late.get(account, ()), *mismatched.get(account, ())) for account in (*late, *mismatched)}
     accounts = scored_accounts(champion, run, spec, before=before, alerted=alerted, ruled=ruled_bands(measured, spec))
+    gone = moved_on(workspace, spec, as_of=as_of)
     if not dry_run:
         say("Publishing scores and calls to action")
         publish(run, folder)
@@ -153,7 +155,13 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         done = store.publish(
             row,
             lambda standing: decide(
-                accounts, standing, spec, as_of=row.as_of, version=row.version, cuts=champion.bands
+                accounts,
+                standing,
+                spec,
+                as_of=row.as_of,
+                version=row.version,
+                cuts=champion.bands,
+                moved_on=gone,
             ),
             at=moment(),
             dry_run=dry_run,

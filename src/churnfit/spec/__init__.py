@@ -17,7 +17,7 @@ from churnfit.spec.decisions import (
     Playbook,
     Queue,
 )
-from churnfit.spec.journey import Journey, Step
+from churnfit.spec.journey import Journey, NextStage, Step
 from churnfit.spec.perception import Perception
 from churnfit.spec.reading import read_spec, read_toml, spec_error
 from churnfit.spec.scorecard import ScorecardSpec
@@ -38,6 +38,7 @@ __all__ = [
     "Journey",
     "Learning",
     "Measure",
+    "NextStage",
     "Perception",
     "Playbook",
     "Queue",

@@ -1,4 +1,4 @@
-"""The journey through a stage: its steps in order, when each is due, and which one ends the stage."""
+"""The journey through a stage: its steps in order, when each is due, which one ends the stage, and what follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from churnfit.spec.strict import Days, Share, Strict, nearest
 
-__all__ = ["Journey", "Step"]
+__all__ = ["Journey", "NextStage", "Step"]
 
 
 class Step(Strict):
@@ -64,3 +64,13 @@ class Journey(Strict):
     def label_of(self, step: str) -> str:
         """Return the step's label, or its name with spaces."""
         return self.steps[step].label or step.replace("_", " ")
+
+
+class NextStage(Strict):
+    """The stage that follows, and who is ready for it: `when` is a condition over measures and ``account.<column>``.
+
+    Whoever has moved keeps the open calls to action of this stage until a person closes them.
+    """
+
+    stage: Annotated[str, Field(min_length=1)]
+    when: str

@@ -18,7 +18,7 @@ from churnfit.spec.decisions import (
     Playbook,
     Queue,
 )
-from churnfit.spec.journey import Journey
+from churnfit.spec.journey import Journey, NextStage
 from churnfit.spec.perception import Perception
 from churnfit.spec.sources import Cohort, Group, History, Measure, Sources
 from churnfit.spec.strict import Strict, is_name, nearest
@@ -39,6 +39,7 @@ class ScorecardSpec(Strict):
     history: History = History()
     cohort: Cohort
     journey: Journey | None = None
+    next_stage: NextStage | None = None
     perception: Perception | None = None
     groups: dict[str, Group]
     measures: Annotated[dict[str, Measure], Field(min_length=1)]
@@ -77,6 +78,10 @@ class ScorecardSpec(Strict):
             raise ValueError("cohort: `churn_kinds` and `contraction` are read from events; a wide table has none")
         if wide and self.journey is not None:
             raise ValueError("journey: its steps are read from events; a wide table has none")
+        if wide and self.next_stage is not None:
+            raise ValueError("next_stage: whoever has moved is seen in accounts.stage; a wide table has none")
+        if self.next_stage is not None and self.next_stage.stage == self.cohort.stage:
+            raise ValueError(f"next_stage.stage: '{self.cohort.stage}' is the card's own stage (cohort.stage)")
         if wide and self.history.engine != "events":
             raise ValueError(f"history.engine: '{self.history.engine}' reads events; a wide table has none")
         if not wide and not self.cohort.landmark_days:
