@@ -23,8 +23,8 @@ from churnfit.scorecard.card import SCHEMA_VERSION
 
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
-VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "fit", "report", "backtest", "show", "list", "diff",
-         "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
+VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "patterns", "fit", "report", "backtest", "show",
+         "list", "diff", "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
          "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey", "perception", "stages",
          "shadow")  # fmt: skip
 
@@ -163,6 +163,18 @@ def test_the_model_card_is_printed_or_written(churnfit: Cli, demo_workspace: Wor
     assert (written.code, path.read_text(encoding="utf-8").startswith("<!doctype html>")) == (0, True)
     wrong = churnfit("model-card", "--card", CARD, "--output", str(tmp_path / "card.pdf"), cwd=demo_workspace.root)
     assert (wrong.code, "error[CF703]" in wrong.err) == (2, True)
+
+
+def test_the_early_patterns_of_the_demo_put_the_first_tell_first(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """A planted measure tells on day 30, and nobody is told by how often the theme was changed."""
+    found = document(churnfit("patterns", "--card", CARD, "--as-of", "2026-06-30", "--json", cwd=demo_workspace.root))
+    rows = {(row["measure"], row["stage_day"]): row for row in found["patterns"]}
+    assert found["patterns"][0]["tells"]
+    assert found["patterns"][0]["stage_day"] == 30
+    assert rows["active_seats_28d", 30]["tells"]
+    assert rows["active_seats_28d", 30]["churned"] < rows["active_seats_28d", 30]["stayed"]
+    text = churnfit("patterns", "--card", CARD, "--as-of", "2026-06-30", cwd=demo_workspace.root).out
+    assert "Seats active in 28 days" in text
 
 
 def test_the_journey_of_the_demo_says_what_takes_longest(churnfit: Cli, demo_workspace: Workspace) -> None:

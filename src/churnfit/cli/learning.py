@@ -1,11 +1,13 @@
-"""check, labels, fit: from the sources to a candidate."""
+"""check, labels, patterns, fit: from the sources to a candidate."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,7 +17,7 @@ from churnfit.cli.output import print_document, print_lines, print_table, progre
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["check", "fit", "labels"]
+__all__ = ["check", "fit", "labels", "patterns"]
 
 
 Profile = Annotated[
@@ -63,6 +65,41 @@ def labels(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False,
         return
     _, table = label_ledger(workspace, name, as_of=day(as_of))
     _print_frame(table, key="cohorts", as_json=as_json, title=f"{name}: labels per cohort")
+
+
+@app.command()
+def patterns(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
+    """Print what already differed early between accounts that churned and the others, the earliest tell first."""
+    from churnfit.jobs.history import patterns as found_in
+
+    workspace, name = opened(card)
+    found = found_in(workspace, name, as_of=day(as_of))
+    if as_json:
+        print_document(card=name, patterns=found.to_dict("records"))
+        return
+    labels = {measure: workspace.spec(name).label_of(measure) for measure in found["measure"].unique()}
+    rows = [
+        (
+            labels[row["measure"]],
+            row["stage_day"],
+            *(_middle(row, side) for side in ("stayed", "churned")),
+            f"{row['stayed_gaps']:.0%} / {row['churned_gaps']:.0%}",
+            f"{row['auc']:.2f} ({row['auc_low']:.2f} to {row['auc_high']:.2f})"
+            if not math.isnan(row["auc"])
+            else "too few",
+            "yes" if row["tells"] else "",
+        )
+        for row in found.to_dict("records")
+    ]
+    header = ("measure", "day", "stayed", "churned", "no value, stayed / churned", "AUC alone", "tells")
+    print_table(header, rows, title=f"{name}: who stayed and who churned, medians and middle halves")
+
+
+def _middle(row: dict[Hashable, Any], side: str) -> str:
+    from churnfit.scorecard.words import number_words
+
+    low, median, high = (row[f"{side}{end}"] for end in ("_low", "", "_high"))
+    return "" if math.isnan(median) else f"{number_words(median)} ({number_words(low)} to {number_words(high)})"
 
 
 @app.command()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import pandas as pd
 
 from churnfit.errors import DataError, SpecError
+from churnfit.evaluation.patterns import early_patterns
 from churnfit.evaluation.profile import profile_page
 from churnfit.files import by_ending, refuse_existing, write_text
 from churnfit.history.checks import Finding, check_sources, require_clean
@@ -34,6 +35,7 @@ __all__ = [
     "label_ledger",
     "labelled",
     "now",
+    "patterns",
     "training_set",
     "write_profile",
 ]
@@ -162,6 +164,17 @@ def training_set(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: S
         require_clean(leaking)
     warnings = tuple(f"{finding.code} {finding.where}: {finding.came}" for finding in leaking)
     return TrainingSet(rows=rows, answers=found, sha256=snapshot_hash(rows), leaks=warnings)
+
+
+def patterns(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return how churned and other accounts differed on each landmark day, as `churnfit.evaluation.patterns` has it.
+
+    Raises
+    ------
+    DataError
+        As `training_set`.
+    """
+    return early_patterns(training_set(workspace, card, as_of=as_of).rows, workspace.spec(card))
 
 
 def labelled(workspace: Workspace, spec: ScorecardSpec, grid: pd.DataFrame, *, as_of: pd.Timestamp) -> pd.DataFrame:
