@@ -24,9 +24,9 @@ from churnfit.scorecard.card import SCHEMA_VERSION
 Cli = Callable[..., Ended]
 DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "patterns", "fit", "report", "backtest", "show",
-         "list", "diff", "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain", "export",
-         "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey", "perception", "stages",
-         "shadow")  # fmt: skip
+         "list", "diff", "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain",
+         "export", "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey", "perception",
+         "stages", "shadow")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:
