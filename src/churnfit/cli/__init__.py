@@ -17,6 +17,7 @@ from churnfit.cli import (
     stages,
     starting,
     versions,
+    wins,
 )
 from churnfit.cli.app import app, run_app
 
@@ -38,6 +39,7 @@ __all__ = [
     "stages",
     "starting",
     "versions",
+    "wins",
 ]
 
 
