@@ -160,7 +160,8 @@ CODES: dict[str, str] = {
     # time
     "CF308": "Timestamps carry no time zone. churnfit does not guess: store UTC, or set `timezone` on the source.",
     "CF313": "Dates lie in the future: they would be knowledge nobody had.",
-    "CF314": "The newest fact in the sources is too old to score on: a stopped feed looks like customers going quiet.",
+    "CF314": "The newest fact in the sources, or of one kind of event, is too old to score on: a stopped feed looks "
+    "like customers going quiet. `churnfit feeds` shows every kind.",
     # files
     "CF401": "A file is missing or empty.",
     "CF402": "A file cannot be read as what its name says.",

@@ -26,7 +26,7 @@ DAY = "2026-06-30"
 VERBS = ("init", "demo", "doctor", "check", "snapshot", "labels", "patterns", "fit", "report", "backtest", "show",
          "list", "diff", "promote", "rollback", "score", "score-file", "runs", "queue", "cta", "outcomes", "explain",
          "export", "override", "explain-code", "ledger", "reproduce", "gates", "model-card", "journey", "perception",
-         "stages", "wins", "shadow")  # fmt: skip
+         "stages", "wins", "feeds", "shadow")  # fmt: skip
 
 
 def document(ended: Ended, code: int = 0) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Callable
 from datetime import date
 
 import pandas as pd
 import pytest
-from tests.conftest import CARD
+from tests.conftest import CARD, Ended
 from tests.small_card import contents
 
 from churnfit.errors import DataError, UsageError
@@ -83,6 +84,27 @@ def test_sources_that_ended_long_ago_are_not_scored(workspace: Workspace) -> Non
     """The newest event is of 29 June: eight days after its day's end every customer would look silent."""
     with pytest.raises(DataError, match=r"CF314 .*the newest of 2026-06-29, 8 days before"):
         scored(workspace, 8)
+
+
+def test_a_kind_of_event_that_has_stopped_is_not_scored_on(
+    workspace: Workspace, churnfit: Callable[..., Ended]
+) -> None:
+    """No ticket for nine days while all else goes on: the night is refused, `feeds` says why, the spec can allow it."""
+    table = workspace.root / "data" / "events.parquet"
+    events = pd.read_parquet(table)
+    late = (events["kind"] == "ticket_opened") & (events["occurred_at"] >= DEMO_DAY - pd.Timedelta(days=8))
+    events[~late].to_parquet(table)
+    before = files_of(workspace), dump(workspace)
+    with pytest.raises(DataError, match=r"CF314 .*came 'ticket_opened' silent for 8 days, at most \d before"):
+        scored(workspace, 0)
+    assert (files_of(workspace), dump(workspace)) == before
+    shown = churnfit("feeds", "--card", CARD, "--as-of", f"{DEMO_DAY:%Y-%m-%d}", cwd=workspace.root)
+    assert (shown.code, shown.out.count("STOPPED")) == (1, 1)
+    spec = workspace.root / "models" / CARD / "scorecard.toml"
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(text.replace('# may_stop = ["webinar"]', 'may_stop = ["ticket_opened"]'), encoding="utf-8")
+    assert scored(workspace, 0).published
+    assert churnfit("feeds", "--card", CARD, "--as-of", f"{DEMO_DAY:%Y-%m-%d}", cwd=workspace.root).code == 0
 
 
 def test_a_late_date_joins_the_history_and_changes_no_cta(workspace: Workspace) -> None:

@@ -4,6 +4,7 @@ import sys
 
 from churnfit.cli import (
     delivering,
+    feeds,
     journey,
     judging,
     learning,
@@ -24,6 +25,7 @@ from churnfit.cli.app import app, run_app
 __all__ = [
     "app",
     "delivering",
+    "feeds",
     "journey",
     "judging",
     "learning",

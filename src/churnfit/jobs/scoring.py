@@ -19,6 +19,7 @@ from churnfit.history.conditions import overruled_by_rule
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.drops import health_before
+from churnfit.jobs.feeds import require_running
 from churnfit.jobs.history import Say, now
 from churnfit.jobs.journey import alerts
 from churnfit.jobs.perception import mismatch_alerts
@@ -128,6 +129,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     champion = registry.load(version)
     say("Measuring every account")
     measured = scoring_snapshot(workspace, spec, as_of=as_of)
+    require_running(workspace, spec, as_of=as_of)
     sha256 = snapshot_hash(measured)
     key = run_key(champion, sha256, as_of)
     say("Scoring and explaining")

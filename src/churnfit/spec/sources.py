@@ -107,9 +107,10 @@ class Cohort(Strict):
     more alike). `horizon_days` after a snapshot, churn counts (longer: more churners, older evidence).
     `stage_days` are the first and last day of the stage on which accounts are scored.
     `observed_to` is the last day the sources know about, when it is not the day of their newest event or churn.
-    `max_age_days` is how many days the newest fact may lie before a date that is scored. The peers of an account are
-    those of its segment that reached the same day of the stage within `peer_days` before it; with fewer than
-    `min_peers` nothing is said of its place among them.
+    `max_age_days` is how many days the newest fact may lie before a date that is scored; nothing is scored either while
+    a kind of event has stopped, silent for longer than ever in a year, unless `may_stop` names it. The peers of an
+    account are those of its segment that reached the same day of the stage within `peer_days` before it; with fewer
+    than `min_peers` nothing is said of its place among them.
     """
 
     stage: str = "onboarding"
@@ -121,6 +122,7 @@ class Cohort(Strict):
     reporting_lag_days: Annotated[int, Field(ge=0)] = 0
     observed_to: date | None = None
     max_age_days: Days = 7
+    may_stop: list[str] = []
     peer_days: Days = 365
     min_peers: Annotated[int, Field(ge=2)] = 20
 

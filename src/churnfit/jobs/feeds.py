@@ -1,0 +1,47 @@
+"""feeds: how fresh each kind of event is on a date, and the refusal to score on one that has stopped."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from churnfit.errors import DataError
+from churnfit.history.feeds import feeds as of_kinds
+from churnfit.history.sources import open_sources
+from churnfit.jobs.workspace import Workspace
+from churnfit.spec import ScorecardSpec
+
+__all__ = ["feeds", "require_running"]
+
+
+def feeds(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
+    """Return `churnfit.history.feeds.feeds` of the card's sources."""
+    return _feeds(workspace, workspace.spec(card), as_of)
+
+
+def require_running(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> None:
+    """Return when no kind of event has stopped.
+
+    Raises
+    ------
+    DataError
+        CF314 when one has, while others may have gone on.
+    """
+    kinds = _feeds(workspace, spec, as_of)
+    stopped = kinds[kinds["stopped"]]
+    if stopped.empty:
+        return
+    raise DataError(
+        "CF314",
+        where=f"card '{spec.name}' on {as_of:%Y-%m-%d}",
+        expected="every kind of event to go on, or to pause at most twice as long as it ever did in a year",
+        came="; ".join(
+            f"'{row.kind}' silent for {row.age_days:.0f} days, at most {row.longest_pause_days:.0f} before"
+            for row in stopped.itertuples()
+        ),
+        fix="Bring the source up to date, or name the kind in cohort.may_stop; `churnfit feeds` says what reads it.",
+    )
+
+
+def _feeds(workspace: Workspace, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.DataFrame:
+    with open_sources(spec, workspace.root) as con:
+        return of_kinds(con, spec, as_of)
