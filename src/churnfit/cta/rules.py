@@ -17,7 +17,7 @@ for the cooldown; an account that is at risk still when it is over gets a new CT
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -125,10 +125,12 @@ def decide(
     as_of: date,
     version: str,
     cuts: BandCuts | None = None,
+    set_aside: Collection[str] = (),
 ) -> Decision:
     """Return what the run of `as_of` changes; the same input gives the same decision.
 
-    CTAs follow the shown band, which `cuts` hold steady; without them it is the band.
+    CTAs follow the shown band, which `cuts` hold steady; without them it is the band. Accounts that are `set_aside`
+    could not be scored: their CTAs and shown bands stay as they are.
     """
     states = _states(accounts, standing.states, cuts, as_of)
     accounts = _overruled(accounts, standing.overrides, as_of)
@@ -153,10 +155,11 @@ def decide(
                 opened.append(again)
     scored = {account.account_id for account in accounts}
     followed += [
-        _followed(cta, at_risk=False, as_of=as_of)
+        cta if account_id in set_aside else _followed(cta, at_risk=False, as_of=as_of)
         for account_id, cta in standing.active.items()
         if account_id not in scored
     ]
+    states += [standing.states[account_id] for account_id in sorted(standing.states.keys() & set(set_aside))]
     return Decision(
         opened=tuple(opened),
         reopened=tuple(reopened),
