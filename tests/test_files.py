@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from churnfit.errors import UsageError
-from churnfit.files import read_parquet, refuse_existing, write_parquet, write_text
+from churnfit.files import read_parquet, refuse_existing, sweep, write_parquet, write_text
 
 
 def table() -> pd.DataFrame:
@@ -60,6 +63,20 @@ def test_a_text_is_whole_or_not_there(tmp_path: Path) -> None:
     write_text("a\r\nb\n", tmp_path / "deep" / "t.csv")
     assert (tmp_path / "deep" / "t.csv").read_bytes() == b"a\r\nb\n"
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["t.csv"]
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path: Path) -> None:
+    """Its half file goes; that of a process that still writes, of another file, or of no process of ours stays."""
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    (tmp_path / f".t[1].csv.{killed.pid}.tmp").touch()
+    others = [f".t[1].csv.{os.getppid()}.tmp", f".u.csv.{killed.pid}.tmp", ".t[1].csv.draft.tmp"]
+    for name in others:
+        (tmp_path / name).touch()
+    write_text("a", tmp_path / "t[1].csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["t[1].csv", *others])
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["t[1].csv", others[0], others[2]])
 
 
 def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from tests.databases import rows_of
 
 from churnfit.cta import tables
 from churnfit.cta.store import Store
-from churnfit.database import open_database
-from churnfit.errors import IntegrityError
+from churnfit.database import open_database, transaction
+from churnfit.errors import BusyError, IntegrityError
 from churnfit.registry import Ledger, ledger
 from churnfit.schema import REVISIONS, VERSION_TABLE, bring_up_to_date
 
@@ -84,7 +84,7 @@ def test_a_database_without_revisions_is_recognised_and_keeps_every_row(database
     assert (run.run_key, run.accounts, run.opened) == ("key", 3, 2)
     opened.close()
     after = rows_of(database_url)
-    assert (after["account_states"], after["runs"]) == ([(*state, None)], [(*written, 0)])
+    assert (after["account_states"], after["runs"]) == ([(*state, None)], [(*written, 0, 0, 0)])
     assert len(after["ctas"]) == 2
     assert after["cta_events"] == after["outbox"] == []
     assert after[VERSION_TABLE] == [(REVISIONS[-1],)]
@@ -120,6 +120,25 @@ def test_a_database_of_a_newer_churnfit_is_refused(database_url: str) -> None:
     with pytest.raises(IntegrityError, match=r"CF706 the ledger"):
         Ledger(database_url)
     assert rows_of(database_url) == before
+
+
+def test_a_database_that_may_not_be_written_to_is_said(database_url: str) -> None:
+    """CF709, exit code 3: what is in it is fine."""
+    Store(database_url).close()
+    engine = open_database(database_url)
+    with pytest.raises(BusyError, match=r"CF709 here: .*can be written to; came .*read-?only") as fault:
+        emptied(engine)
+    engine.dispose()
+    assert fault.value.exit_code == 3
+
+
+def emptied(engine: sa.Engine) -> None:
+    """Try to delete the runs, where nothing may be deleted."""
+    with transaction(engine, where="here") as connection:
+        connection.execute(
+            sa.text("PRAGMA query_only = ON" if engine.name == "sqlite" else "SET TRANSACTION READ ONLY")
+        )
+        connection.execute(sa.text("DELETE FROM runs"))
 
 
 def test_eight_that_open_a_new_database_at_once_all_find_it_made(database_url: str) -> None:

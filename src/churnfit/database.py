@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from churnfit.errors import BusyError, IntegrityError, SpecError
+from churnfit.files import make_folder
 
 __all__ = ["exists", "hold", "open_database", "transaction"]
 
@@ -22,6 +23,9 @@ _WAIT_SECONDS = 30  # longer than a run's transaction on a million accounts take
 
 _PASSING = ("locked", "busy", "connection", "timeout")
 """Words in a database's complaint that say it may answer later."""
+
+_NOT_WRITABLE = ("is full", "readonly", "read-only", "disk I/O", "unable to open")
+"""Words that say it can be read, perhaps, but not written."""
 
 
 def open_database(url: str, *, pooled: bool = True) -> sa.Engine:
@@ -39,9 +43,11 @@ def open_database(url: str, *, pooled: bool = True) -> sa.Engine:
     ------
     SpecError
         CF508 when it is no such URL, or its driver is not installed.
+    UsageError, BusyError
+        CF709 when the folder of a SQLite file cannot be made.
     """
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(url.removeprefix("sqlite:///")).parent)
     pool: dict[str, Any] = {} if pooled else {"poolclass": sa.pool.NullPool}
     try:
         engine = sa.create_engine(_patient(url), **pool)
@@ -71,7 +77,8 @@ def transaction(engine: sa.Engine, *, where: str) -> Iterator[sa.Connection]:
     Raises
     ------
     BusyError
-        CF701 when somebody else holds the database for too long, or it does not answer.
+        CF701 when somebody else holds the database for too long, or it does not answer; CF709 when it cannot be
+        written.
     IntegrityError
         CF705 when it cannot be read.
     """
@@ -88,6 +95,14 @@ def transaction(engine: sa.Engine, *, where: str) -> Iterator[sa.Connection]:
                 expected="a free database that answers",
                 came=str(fault.orig),
                 fix="Run again when the other run has ended.",
+            ) from fault
+        if any(word in str(fault.orig) for word in _NOT_WRITABLE):
+            raise BusyError(
+                "CF709",
+                where=where,
+                expected="a database that can be written to",
+                came=str(fault.orig),
+                fix="Make room, or let it be written to, and run again.",
             ) from fault
         raise IntegrityError(
             "CF705",

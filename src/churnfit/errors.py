@@ -157,6 +157,7 @@ CODES: dict[str, str] = {
     "CF207": "A quantity that cannot be negative is negative.",
     "CF212": "A column has the wrong type: text where numbers are expected, or the reverse.",
     "CF217": "A column is missing. The message names the nearest column there is.",
+    "CF218": "Two columns of a file have one name, and only one of them would be read.",
     # time
     "CF308": "Timestamps carry no time zone. churnfit does not guess: store UTC, or set `timezone` on the source.",
     "CF313": "Dates lie in the future: they would be knowledge nobody had.",
@@ -181,7 +182,7 @@ CODES: dict[str, str] = {
     # registry and artifacts
     "CF601": "The stored scorecard does not match the hash it was registered with: somebody changed it.",
     "CF602": "There is no such version, or no champion yet.",
-    "CF603": "The MLflow store cannot be read: it is damaged, or the server does not answer.",
+    "CF603": "The MLflow store cannot be read: it is damaged, lacks a version, or the server does not answer.",
     "CF604": "The scorecard was written by a newer churnfit.",
     "CF606": "A gate refused the version; promotion needs every gate passed or not applicable.",
     "CF607": "There is no earlier champion to roll back to.",
@@ -202,4 +203,6 @@ CODES: dict[str, str] = {
     "CF707": "This cannot be done with the call to action: somebody else has claimed it, it is closed, or it is held "
     "out. The message says what is allowed now.",
     "CF708": "An outcome in a table cannot be read: an unknown outcome, or a date that is none or cannot be.",
+    "CF709": "A file or database cannot be written: the disk is full, the folder may not be written to, or something "
+    "else lies there. What was half-written is gone.",
 }

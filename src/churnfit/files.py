@@ -6,6 +6,8 @@ clock is written: same table, same bytes.
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,11 +16,22 @@ from typing import TypeVar
 
 import pandas as pd
 
-from churnfit.errors import UsageError
+from churnfit.errors import BusyError, ChurnfitError, UsageError
 
-__all__ = ["aside", "by_ending", "read_parquet", "refuse_existing", "write_parquet", "write_text"]
+__all__ = [
+    "aside",
+    "by_ending",
+    "make_folder",
+    "read_parquet",
+    "refuse_existing",
+    "sweep",
+    "write_parquet",
+    "write_text",
+]
 
 Kind = TypeVar("Kind")
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def write_parquet(frame: pd.DataFrame, path: Path) -> None:
@@ -75,13 +88,68 @@ def read_parquet(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder `path` and those above it, where they are not there.
+
+    Raises
+    ------
+    UsageError, BusyError
+        CF709 when that cannot be done.
+    """
+    with _writing(path):
+        path.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def aside(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it there when all went well, remove it when not."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Yield a temporary path beside `path`; rename it there when all went well, remove it when not.
+
+    What a process that was killed here left of the same file is removed first.
+
+    Raises
+    ------
+    UsageError, BusyError
+        CF709 when it cannot be written: try again (BusyError) when there is room.
+    """
+    make_folder(path.parent)
+    sweep(path.parent, f".{glob.escape(path.name)}.*.tmp")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
-        beside.replace(path)
+        with _writing(path):
+            yield beside
+            beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, pattern: str = "**/.*.tmp") -> None:
+    """Remove the temporary files below `folder`, those of the glob `pattern`, that killed processes left behind."""
+    for left in folder.glob(pattern):
+        process = left.name.split(".")[-2]
+        if process.isdigit() and not _runs(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's, or no number of a process
+        pass
+    return True
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        kind: type[ChurnfitError] = BusyError if fault.errno in _NO_ROOM else UsageError
+        raise kind(
+            "CF709",
+            where=str(path),
+            expected="a place that can be written to",
+            came=fault.strerror or str(fault)[:200],
+            fix="Make room, or let it be written there, and run again.",
+        ) from fault

@@ -15,7 +15,7 @@ from churnfit.errors import IntegrityError
 
 __all__ = ["REVISIONS", "VERSION_TABLE", "bring_up_to_date", "opened"]
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision, oldest first: known without loading Alembic, which a database that is up to date never needs."""
 
 VERSION_TABLE = "churnfit_schema"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.cta.test_rules import account
 from tests.databases import new_database, rows_of
 from tests.small_card import spec_of
 
-from churnfit.cta.moves import claimed
+from churnfit.cta.moves import claimed, snoozed
 from churnfit.cta.records import RUN
 from churnfit.cta.rules import Decision, ScoredAccount, Standing, cta_key, decide
 from churnfit.cta.store import RunRow, Store
@@ -94,6 +95,51 @@ def test_the_same_key_again_changes_nothing(store: Store, database_url: str) -> 
     before = rows_of(database_url)
     assert publish(store, run_row(), deciding(account("B", "red"))) is None
     assert rows_of(database_url) == before
+
+
+def test_a_next_day_that_changes_nothing_writes_the_run_alone(store: Store, database_url: str) -> None:
+    """Open, claimed and snoozed CTAs of accounts that score as before: no row is written, and all say the new date."""
+    red = [account(name, "red") for name in "ABC"]
+    publish(store, run_row(), deciding(*red))
+    with store.changing("small") as of_card:
+        for move in (partial(claimed, by="ann"), partial(snoozed, until=MONDAY + timedelta(days=30), today=MONDAY)):
+            [cta] = of_card.named("B" if move.func is claimed else "C")
+            of_card.write(cta, move(cta), by="ann", at="2026-03-02T09:00:00Z", why="")
+    before = rows_of(database_url)
+    publish(store, run_row(1), deciding(*red, day=1))
+    after = rows_of(database_url)
+    assert len(after.pop("runs")) == len(before.pop("runs")) + 1
+    assert after == before
+    tuesday = MONDAY + timedelta(days=1)
+    assert {cta.account_id: cta.last_scored_on for cta in store.active("small")} == dict.fromkeys("ABC", tuesday)
+
+
+def test_who_is_not_scored_keeps_the_date_on_which_it_was(store: Store) -> None:
+    """Set aside or gone, claimed or resolved, on Tuesday and after: last scored on Monday, until it is scored again."""
+    publish(store, run_row(), deciding(*(account(name, "red") for name in "ABCD")))
+    with store.changing("small") as of_card:
+        [of_b] = of_card.named("B")
+        of_card.write(of_b, claimed(of_b, by="ann"), by="ann", at="2026-03-02T09:00:00Z", why="")
+    for day in (1, 2):
+        as_of = MONDAY + timedelta(days=day)
+        publish(
+            store,
+            run_row(day),
+            lambda standing, as_of=as_of: decide(  # type: ignore[misc]
+                [account("D", "red")], standing, spec_of(), as_of=as_of, version="version-1", set_aside={"A"}
+            ),
+        )
+    found = {cta.account_id: (cta.status, cta.last_scored_on) for cta in store.ctas("small")}
+    wednesday = MONDAY + timedelta(days=2)
+    assert found == {
+        "A": ("open", MONDAY),
+        "B": ("claimed", MONDAY),
+        "C": ("auto-resolved", MONDAY),
+        "D": ("open", wednesday),
+    }
+    publish(store, run_row(3), deciding(*(account(name, "red") for name in "ABD"), day=3))
+    thursday = MONDAY + timedelta(days=3)
+    assert {cta.last_scored_on for cta in store.active("small")} == {thursday}
 
 
 def test_a_dry_run_says_what_would_happen_and_writes_nothing(store: Store, database_url: str) -> None:
@@ -345,7 +391,7 @@ def test_what_did_not_change_is_not_written(store: Store) -> None:
 
 
 def test_what_changed_is_written_and_nothing_else(store: Store) -> None:
-    """Of 200 accounts on the next day one recovers, one turns red, one is gone: three states, 100 facts, 2 events."""
+    """Of 200 accounts on the next day one recovers, one turns red, one is gone: three states, CTAs and events."""
     some = [account(f"A{n:03}", "red" if n % 2 else "green") for n in range(200)]
     publish(store, run_row(0), deciding(*some))
     next_day = [replace(some[0], band="red"), replace(some[1], band="green"), *some[2:199]]
@@ -353,8 +399,8 @@ def test_what_changed_is_written_and_nothing_else(store: Store) -> None:
     publish(store, run_row(1), deciding(*next_day, day=1))
     after = rows(store)
     changed = {name: len(set(after[name]) ^ set(before[name])) for name in after}
-    # runs: one more; ctas: 100 old rows and their new ones, and the one that opened; events: opened, recovered, gone
-    assert changed == {"runs": 1, "ctas": 201, "cta_events": 3, "account_states": 2 + 2 + 1}
+    # as old row and new: CTAs recovered and gone, states recovered and red; as one: what opened, events, the state gone
+    assert changed == {"runs": 1, "ctas": 2 + 2 + 1, "cta_events": 3, "account_states": 2 + 2 + 1}
 
 
 def rows(store: Store) -> dict[str, list[tuple[object, ...]]]:

@@ -355,6 +355,25 @@ def test_letters_to_a_sink_that_is_gone_wait_and_are_counted(team: Workspace, cr
     assert crm.requests == []
 
 
+def test_letters_are_forgotten_a_month_after_they_were_delivered(
+    team: Workspace, crm: Receiver, clock: Clock, database_url: str
+) -> None:
+    """What waits or is dead stays however old it is; the moves stay in any case, and nothing is told twice."""
+    night(team, 0, account("A", "red"), account("B", "red"))
+    crm.replies += [answer(200), answer(400)]
+    assert deliver(team, clock=clock)[0].dead == 1
+    clock.later(days=29)
+    deliver(team, clock=clock)
+    assert len(rows_of(database_url, "outbox")["outbox"]) == 2
+    clock.later(days=2)
+    deliver(team, clock=clock)
+    assert [letter.cta_id for letter in dead_letters(team)] == [
+        row[3] for row in rows_of(database_url, "outbox")["outbox"]
+    ]
+    assert len(rows_of(database_url, "cta_events")["cta_events"]) == 2
+    assert len(crm.requests) == 2
+
+
 def test_nobody_need_know_the_secret_to_claim(team: Workspace, crm: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only who delivers reads it; without it nothing is sent and nothing counts as an attempt."""
     monkeypatch.delenv("CRM_SECRET")

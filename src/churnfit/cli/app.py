@@ -120,7 +120,7 @@ def calendar_date(text: str, *, where: str) -> pd.Timestamp:
     """Return midnight UTC of a date YYYY-MM-DD, which an option or argument gave."""
     import pandas as pd
 
-    if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise UsageError("CF703", where=where, expected="a date YYYY-MM-DD", came=text, fix="Give a UTC date.")
     try:
         return pd.Timestamp(text, tz="UTC")

@@ -116,6 +116,8 @@ def _log(result: ScoringResult, *, dry_run: bool) -> None:
         run_key=run.run_key,
         version=run.version,
         accounts=run.accounts,
+        set_aside=run.set_aside,
+        faulty_rows=run.faulty_rows,
         opened=run.opened,
         resolved=run.resolved,
         held_out=run.held_out,
@@ -134,6 +136,8 @@ def _said(name: str, result: ScoringResult, *, dry_run: bool) -> str:
         moved = f"dry run, nothing was written; it would be {moved}"
     elif not result.published:
         moved = "published before, nothing to do"
+    if result.run.faulty_rows:
+        moved += f"; {result.run.faulty_rows:,} faulty rows, {result.run.set_aside:,} accounts set aside"
     return f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; {moved}"
 
 
@@ -147,8 +151,12 @@ def runs(card: CardOption = None, as_json: AsJson = False) -> None:
     if as_json:
         print_document(card=name, runs=[asdict(row) for row in rows])
         return
-    table = [(r.as_of, r.version, f"{r.accounts:,}", r.opened, r.resolved, r.held_out, r.run_key) for r in rows]
-    print_table(("as of", "version", "accounts", "opened", "resolved", "held out", "run"), table, title=name)
+    table = [
+        (r.as_of, r.version, f"{r.accounts:,}", f"{r.set_aside:,}", r.opened, r.resolved, r.held_out, r.run_key)
+        for r in rows
+    ]
+    header = ("as of", "version", "accounts", "set aside", "opened", "resolved", "held out", "run")
+    print_table(header, table, title=name)
 
 
 @app.command("score-file")

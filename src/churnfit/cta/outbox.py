@@ -174,6 +174,12 @@ class Outbox:
         with transaction(self._engine, where=_WHERE) as connection:
             return connection.execute(given_up.values(status="dropped")).rowcount
 
+    def forget(self, *, before: datetime) -> int:
+        """Delete the letters that were delivered or dropped, and due, before then; return how many."""
+        settled = OUTBOX.c.status.in_(("delivered", "dropped")) & (OUTBOX.c.due_at < _text(before))
+        with transaction(self._engine, where=_WHERE) as connection:
+            return connection.execute(OUTBOX.delete().where(settled)).rowcount
+
     def waiting(self) -> dict[str, int]:
         """Return how many letters wait, by sink."""
         query = sa.select(OUTBOX.c.sink, sa.func.count()).where(OUTBOX.c.status == "waiting").group_by(OUTBOX.c.sink)

@@ -126,12 +126,14 @@ def decide(
     as_of: date,
     version: str,
     cuts: BandCuts | None = None,
+    set_aside: Collection[str] = (),
     moved_on: Collection[str] = (),
 ) -> Decision:
     """Return what the run of `as_of` changes; the same input gives the same decision.
 
-    CTAs follow the shown band, which `cuts` hold steady; without them it is the band. `moved_on`: accounts that are in
-    another stage by now.
+    CTAs follow the shown band, which `cuts` hold steady; without them it is the band. Accounts that are `set_aside`
+    could not be scored: their CTAs and shown bands stay as they are. Accounts that have `moved_on` are in another stage
+    by now.
     """
     states = _states(accounts, standing.states, cuts, as_of)
     accounts = _overruled(accounts, standing.overrides, as_of)
@@ -156,10 +158,13 @@ def decide(
                 opened.append(again)
     scored = {account.account_id for account in accounts}
     followed += [
-        _followed(cta, at_risk=account_id in moved_on and cta.holdout_share is None, as_of=as_of)
+        cta
+        if account_id in set_aside
+        else _followed(cta, at_risk=account_id in moved_on and cta.holdout_share is None, as_of=as_of)
         for account_id, cta in standing.active.items()
         if account_id not in scored
     ]
+    states += [standing.states[account_id] for account_id in sorted(standing.states.keys() & set(set_aside))]
     return Decision(
         opened=tuple(opened),
         reopened=tuple(reopened),

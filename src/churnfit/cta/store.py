@@ -17,7 +17,18 @@ from churnfit.cta.outbox import Subscription, record_moves
 from churnfit.cta.overrides import Override
 from churnfit.cta.records import ACTIVE, RUN, Cta, Event
 from churnfit.cta.rules import AccountState, Decision, Standing
-from churnfit.cta.tables import CTAS, EVENTS, OVERRIDES, RUNS, STATES, cta_row, ctas_where, insert_rows, update_ctas
+from churnfit.cta.tables import (
+    CTAS,
+    EVENTS,
+    OVERRIDES,
+    RUNS,
+    STATES,
+    cta_row,
+    ctas_where,
+    insert_rows,
+    newest_date,
+    update_ctas,
+)
 from churnfit.database import hold, transaction
 from churnfit.schema import opened
 
@@ -28,7 +39,11 @@ _WHERE = "the CTA store"
 
 @dataclass(frozen=True, kw_only=True)
 class RunRow:
-    """One published scoring run; `opened` counts CTAs that came into the queue, `held_out` those that never will."""
+    """One published scoring run.
+
+    `opened` counts CTAs that came into the queue, `held_out` those that never will; `set_aside` counts accounts that
+    could not be scored because of the sources' `faulty_rows`.
+    """
 
     run_key: str
     card: str
@@ -41,6 +56,8 @@ class RunRow:
     opened: int = 0
     resolved: int = 0
     held_out: int = 0
+    set_aside: int = 0
+    faulty_rows: int = 0
 
 
 class CardCtas:
@@ -51,18 +68,18 @@ class CardCtas:
 
     def every(self) -> list[Cta]:
         """Return every CTA of the card, by account, oldest first."""
-        return ctas_where(self._connection, CTAS.c.card == self._card)
+        return ctas_where(self._connection, self._card)
 
     def named(self, name: str) -> list[Cta]:
         """Return the CTA with that id, or all of the account with that id, oldest first; empty where there is none."""
-        of_card = CTAS.c.card == self._card
-        found = ctas_where(self._connection, of_card & (CTAS.c.cta_id == name))
-        return found or ctas_where(self._connection, of_card & (CTAS.c.account_id == name))
+        found = ctas_where(self._connection, self._card, CTAS.c.cta_id == name)
+        return found or ctas_where(self._connection, self._card, CTAS.c.account_id == name)
 
     def write(self, before: Cta, after: Cta, *, by: str, at: str, why: str) -> None:
         """Write a person's move and its event; nothing where they are the same."""
         if after != before:
-            update_ctas(self._connection, [after])
+            newest = newest_date(self._connection, self._card)
+            update_ctas(self._connection, [cta_row(after, newest=newest)])
             event = Event(
                 cta_id=after.cta_id,
                 card=self._card,
@@ -141,7 +158,7 @@ class Store:
             same_date = sa.select(RUNS.c.run_key).where(RUNS.c.card == run.card, RUNS.c.as_of == run.as_of)
             if connection.execute(same_date.order_by(RUNS.c.sequence.desc()).limit(1)).scalar() == run.run_key:
                 return None
-            newest = connection.execute(sa.select(sa.func.max(RUNS.c.as_of)).where(RUNS.c.card == run.card)).scalar()
+            newest = newest_date(connection, run.card)
             standing, decision = None, None
             if newest is None or newest <= run.as_of:
                 standing = _standing(connection, run.card)
@@ -159,14 +176,14 @@ class Store:
             last = connection.execute(sa.select(sa.func.max(RUNS.c.sequence))).scalar()
             connection.execute(RUNS.insert().values(sequence=(last or 0) + 1, **asdict(run)))
             if standing is not None and decision is not None:
-                moves = _apply(connection, run, standing, decision, at=at)
+                moves = _apply(connection, run, standing, decision, newest=newest, at=at)
                 record_moves(connection, moves, self._subscriptions)
         return run
 
     def active(self, card: str) -> list[Cta]:
         """Return the CTAs of `card` that are not closed, by account."""
         with self._transaction() as connection:
-            return ctas_where(connection, (CTAS.c.card == card) & CTAS.c.status.in_(ACTIVE))
+            return ctas_where(connection, card, CTAS.c.status.in_(ACTIVE))
 
     def ctas(self, card: str) -> list[Cta]:
         """Return every CTA of `card`, by account, oldest first."""
@@ -177,7 +194,7 @@ class Store:
         """Return the CTAs that people resolved on `day` or later; those that were not valid took nobody's time."""
         done = (CTAS.c.status == "resolved") & (CTAS.c.closed_on >= day)
         with self._transaction() as connection:
-            return ctas_where(connection, (CTAS.c.card == card) & done)
+            return ctas_where(connection, card, done)
 
     def events(self, card: str, cta_id: str) -> list[Event]:
         """Return a CTA's moves, oldest first."""
@@ -230,10 +247,8 @@ def _standing(connection: sa.Connection, card: str) -> Standing:
     last = CTAS.c.cta_id.in_(sa.select(placed.c.cta_id).where(placed.c.place == 1))
     return Standing(
         states={state.account_id: state for state in known},
-        active={
-            cta.account_id: cta for cta in ctas_where(connection, (CTAS.c.card == card) & CTAS.c.status.in_(ACTIVE))
-        },
-        last_closed={cta.account_id: cta for cta in ctas_where(connection, last)},
+        active={cta.account_id: cta for cta in ctas_where(connection, card, CTAS.c.status.in_(ACTIVE))},
+        last_closed={cta.account_id: cta for cta in ctas_where(connection, card, last)},
         overrides=tuple(_overrides(connection, card)),
     )
 
@@ -245,13 +260,17 @@ def _overrides(connection: sa.Connection, card: str) -> list[Override]:
 
 
 def _apply(
-    connection: sa.Connection, run: RunRow, standing: Standing, decision: Decision, *, at: str
+    connection: sa.Connection, run: RunRow, standing: Standing, decision: Decision, *, newest: date | None, at: str
 ) -> list[tuple[Event, Cta]]:
-    """Write what differs from `standing`; return an event for each CTA whose status does, with the CTA."""
+    """Write what differs from `standing`; return an event for each CTA whose status does, with the CTA.
+
+    `newest` is the date of the card's newest run before this one.
+    """
     before = {cta.cta_id: cta for cta in (*standing.active.values(), *standing.last_closed.values())}
     followed = (*decision.reopened, *decision.updated, *decision.resolved)
-    update_ctas(connection, [cta for cta in followed if cta != before[cta.cta_id]])
-    insert_rows(connection, CTAS, (cta_row(cta) for cta in decision.opened))
+    rows = ((cta_row(before[cta.cta_id], newest=newest), cta_row(cta, newest=run.as_of)) for cta in followed)
+    update_ctas(connection, [row for was, row in rows if row != was])
+    insert_rows(connection, CTAS, (cta_row(cta, newest=run.as_of) for cta in decision.opened))
     _write_states(connection, run.card, standing.states, {state.account_id: state for state in decision.states})
     return [
         (_event(cta, before.get(cta.cta_id), run, at=at), cta)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import fields
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ __all__ = [
     "cta_row",
     "ctas_where",
     "insert_rows",
+    "newest_date",
     "update_ctas",
 ]
 
@@ -46,6 +48,8 @@ RUNS = sa.Table(
     sa.Column("resolved", sa.Integer, nullable=False),
     sa.Column("held_out", sa.Integer, nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("set_aside", sa.Integer, nullable=False),
+    sa.Column("faulty_rows", sa.Integer, nullable=False),
 )
 _IS_ACTIVE = sa.text(f"status IN ({', '.join(repr(status) for status in ACTIVE)})")
 CTAS = sa.Table(
@@ -66,7 +70,6 @@ CTAS = sa.Table(
     sa.Column("lead_measure", sa.String(64), nullable=False),
     sa.Column("reasons", sa.Text, nullable=False),
     sa.Column("version", sa.String(32), nullable=False),
-    sa.Column("last_scored_on", sa.Date, nullable=False),
     sa.Column("back_at", sa.Float),
     sa.Column("recovered_on", sa.Date),
     sa.Column("holdout_share", sa.Float),
@@ -76,6 +79,7 @@ CTAS = sa.Table(
     sa.Column("closed_by", sa.Text, nullable=False),
     sa.Column("outcome", sa.String(16), nullable=False),
     sa.Column("note", sa.Text, nullable=False),
+    sa.Column("last_scored_on", sa.Date),  # null: by the card's newest run
     sa.Index("one_active_cta", "card", "account_id", unique=True, sqlite_where=_IS_ACTIVE, postgresql_where=_IS_ACTIVE),
 )
 EVENTS = sa.Table(
@@ -129,10 +133,17 @@ OVERRIDES = sa.Table(
 )
 
 
-def ctas_where(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> list[Cta]:
-    """Return the CTAs that fulfil `condition`, by account, oldest first."""
-    query = sa.select(CTAS).where(condition).order_by(CTAS.c.account_id, CTAS.c.opened_on)
-    return [_as_cta(row) for row in connection.execute(query).mappings()]
+def newest_date(connection: sa.Connection, card: str) -> date | None:
+    """Return the newest date on which a run of the card was published."""
+    found: date | None = connection.execute(sa.select(sa.func.max(RUNS.c.as_of)).where(RUNS.c.card == card)).scalar()
+    return found
+
+
+def ctas_where(connection: sa.Connection, card: str, *conditions: sa.ColumnElement[bool]) -> list[Cta]:
+    """Return the CTAs of the card that fulfil all `conditions`, by account, oldest first."""
+    query = sa.select(CTAS).where(CTAS.c.card == card, *conditions).order_by(CTAS.c.account_id, CTAS.c.opened_on)
+    newest = newest_date(connection, card)
+    return [_as_cta(row, newest) for row in connection.execute(query).mappings()]
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -141,20 +152,25 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Iterable[dict[
         connection.execute(table.insert(), given)
 
 
-def update_ctas(connection: sa.Connection, ctas: list[Cta]) -> None:
-    """Write every column of `ctas` to the rows that have their ids."""
-    if not ctas:
+def update_ctas(connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    """Write every column of `rows`, which `cta_row` makes, to the CTAs that have their ids."""
+    if not rows:
         return
     update = CTAS.update().where(CTAS.c.cta_id == sa.bindparam("this"))
-    rows = [{("this" if name == "cta_id" else f"new_{name}"): v for name, v in cta_row(cta).items()} for cta in ctas]
-    connection.execute(update.values({name: sa.bindparam(f"new_{name}") for name in _NAMES if name != "cta_id"}), rows)
+    given = [{("this" if name == "cta_id" else f"new_{name}"): value for name, value in row.items()} for row in rows]
+    connection.execute(update.values({name: sa.bindparam(f"new_{name}") for name in _NAMES if name != "cta_id"}), given)
 
 
-def cta_row(cta: Cta) -> dict[str, Any]:
-    """Return the CTA as its row."""
+def cta_row(cta: Cta, *, newest: date | None) -> dict[str, Any]:
+    """Return the CTA as its row; `newest` is the date of the card's newest run, which an active CTA need not repeat.
+
+    So a night that changes nothing about a CTA but that date writes nothing to it.
+    """
     texts = {name: json.dumps(getattr(cta, name), ensure_ascii=False) for name in ("triggers", "reasons")}
-    return {name: getattr(cta, name) for name in _NAMES} | texts
+    row = {name: getattr(cta, name) for name in _NAMES} | texts
+    return row | {"last_scored_on": None} if cta.active and cta.last_scored_on == newest else row
 
 
-def _as_cta(row: sa.RowMapping) -> Cta:
-    return Cta(**{**row, "triggers": tuple(json.loads(row["triggers"])), "reasons": tuple(json.loads(row["reasons"]))})
+def _as_cta(row: sa.RowMapping, newest: date | None) -> Cta:
+    texts = {name: tuple(json.loads(row[name])) for name in ("triggers", "reasons")}
+    return Cta(**{**row, **texts, "last_scored_on": row["last_scored_on"] or newest})

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from churnfit.errors import DataError, count_and_examples
 from churnfit.history.conditions import require_conditions
+from churnfit.history.files import cell
 from churnfit.history.measures import column_of, event_kinds
-from churnfit.history.rules import Finding, broken_rules, row_rules
+from churnfit.history.rules import Finding, Rule, broken_rules, row_rules
 from churnfit.history.sql import any_of, column_types, identifier
 from churnfit.spec import ScorecardSpec, nearest
 from churnfit.tables import ACCOUNTS, MEASURES
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["Finding", "check_sources", "columns_exist", "require_clean"]
+__all__ = ["Finding", "check_sources", "columns_exist", "require_clean", "rules_of"]
 
 _MOSTLY = 0.5  # a text column with more numbers than this was meant to be a column of numbers
 
@@ -46,15 +47,23 @@ def check_sources(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, observ
     wide = spec.sources.measures is not None
     contract = MEASURES if wide else ACCOUNTS
     types = column_types(con, contract.name)
-    declared = {column.name for column in contract.columns}
-    extra = [name for name, type_ in types.items() if type_ == "DOUBLE" and name not in declared]
-    findings = broken_rules(con, row_rules(wide=wide, extra_numbers=extra, observed_to=observed_to))
-    findings += columns_exist(spec, contract.name, list(types))
+    findings = broken_rules(con, rules_of(con, spec, observed_to=observed_to))
+    findings += columns_exist(spec, contract.name, list(types)) or _columns_hold_something(con, spec, contract.name)
     findings += _numbers_are_numbers(con, spec, contract.name, types)
     findings += _measures_can_be_acted_on(spec)
     if not wide:
         findings += _kinds_happen(con, spec) + _features_happen(con, spec)
     return sorted(findings, key=lambda finding: (finding.severity, finding.code, finding.where))
+
+
+def rules_of(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, observed_to: pd.Timestamp) -> list[Rule]:
+    """Return the rules that every row of the opened tables must keep."""
+    wide = spec.sources.measures is not None
+    contract = MEASURES if wide else ACCOUNTS
+    declared = {column.name for column in contract.columns}
+    types = column_types(con, contract.name)
+    extra = [name for name, type_ in types.items() if type_ == "DOUBLE" and name not in declared]
+    return row_rules(wide=wide, extra_numbers=extra, observed_to=observed_to)
 
 
 def require_clean(findings: list[Finding]) -> None:
@@ -92,6 +101,26 @@ def columns_exist(spec: ScorecardSpec, table: str, present: list[str]) -> list[F
     return findings
 
 
+def _columns_hold_something(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, table: str) -> list[Finding]:
+    """Return a finding for each measure whose account attribute or wide-table column has no value in any row."""
+    read = {name: column for name, measure in spec.measures.items() if (column := column_of(name, measure)) is not None}
+    if not read:
+        return []
+    counts = con.execute(f"SELECT {', '.join(f'count({identifier(each)})' for each in read.values())} FROM {table}")
+    return [
+        Finding(
+            code="CF201",
+            severity="error",
+            where=f"measures.{name}",
+            expected=f"a value of column '{column}' in some row of {table}",
+            came="gaps alone, or no such column",
+            fix="Bring it back into the source, or leave the measure out.",
+        )
+        for (name, column), filled in zip(read.items(), counts.fetchall()[0], strict=True)
+        if not filled
+    ]
+
+
 def _numbers_are_numbers(
     con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, table: str, types: dict[str, str]
 ) -> list[Finding]:
@@ -101,11 +130,11 @@ def _numbers_are_numbers(
     for name, column in read.items():
         if column is None or types.get(column) != "VARCHAR":
             continue
-        cell = identifier(column)
-        number = f"TRY_CAST({cell} AS DOUBLE) IS NOT NULL"
+        text = cell(column)
+        number = f"TRY_CAST({text} AS DOUBLE) IS NOT NULL"
         share, examples = con.execute(
-            f"SELECT avg(CAST({number} AS INT)), array_to_string(min({cell}, 5) FILTER (WHERE NOT {number}), ', ') "
-            f"FROM {identifier(table)} WHERE {cell} IS NOT NULL"
+            f"SELECT avg(CAST({number} AS INT)), array_to_string(min({text}, 5) FILTER (WHERE NOT {number}), ', ') "
+            f"FROM {identifier(table)} WHERE {text} IS NOT NULL"
         ).fetchall()[0]
         as_numbers = spec.measures[name].shape != "auto" or name in spec.baseline
         if as_numbers or _MOSTLY <= (share or 0.0) < 1.0:

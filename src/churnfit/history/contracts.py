@@ -13,7 +13,11 @@ from churnfit.tables import Column, TableContract
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["SQL_TYPES", "Origin", "contract_select", "origin_columns"]
+__all__ = ["SQL_TYPES", "UNREADABLE_SUFFIX", "Origin", "contract_select", "origin_columns"]
+
+UNREADABLE_SUFFIX = "__unreadable"
+"""A column ``x__unreadable`` has the text of cells that are no ``x``, where these are read as gaps."""
+
 
 SQL_TYPES = {"text": "VARCHAR", "number": "DOUBLE", "timestamp": "TIMESTAMPTZ"}
 _NUMBERS = (
@@ -32,6 +36,8 @@ _NUMBERS = (
     "DECIMAL",
     "BOOLEAN",
 )
+_NESTED = ("STRUCT", "MAP", "UNION")
+_FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")  # an id read so says "17.0", and another source's "17" is another account
 _NO_TYPE = '"NULL"'  # of a Parquet column that never had a value
 # a time of day before the offset: "2024-01-05" also ends in a sign and two digits
 _AWARE = r".*\d:\d\d(:\d\d(\.\d+)?)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)"
@@ -46,23 +52,27 @@ class Origin:
     where: str
 
 
-def contract_select(con: duckdb.DuckDBPyConnection, origin: Origin, contract: TableContract) -> str:
+def contract_select(
+    con: duckdb.DuckDBPyConnection, origin: Origin, contract: TableContract, *, unreadable_as_gaps: bool = False
+) -> str:
     """Return the SELECT that reads `origin` as `contract`: its columns in order, then any others.
 
     Absent optional columns are nulls; NaN is a null; timestamps are UTC. Other columns become numbers (booleans
-    0 and 1) or text; tables without a key (events, interventions) drop them.
+    0 and 1) or text; tables without a key (events, interventions) drop them. With `unreadable_as_gaps` text that is no
+    number or timestamp where one is due is a gap, and stands in a column of its own (`UNREADABLE_SUFFIX`) at the end.
 
     Raises
     ------
     DataError
-        CF217 a column is missing, CF308 naive timestamps without `timezone`, CF212 a wrong type.
+        CF217 a column is missing, CF308 naive timestamps without `timezone`, CF212 a wrong type, or text that is no
+        number or timestamp.
     SpecError
         CF504 `columns` names what the contract does not have, CF308 an unknown time zone.
     """
     types = column_types(con, origin.relation)
     _timezone_is_known(con, origin)
     wanted = origin_columns(origin, contract, types)
-    listed = []
+    listed, unreadable = [], []
     for column in contract.columns:
         name = wanted.get(column.name)
         if column.name == "kind" and origin.source.kind is not None:
@@ -70,14 +80,19 @@ def contract_select(con: duckdb.DuckDBPyConnection, origin: Origin, contract: Ta
         elif name is None or types[name] == _NO_TYPE:
             value = f"CAST(NULL AS {SQL_TYPES[column.type]})"
         else:
-            value = _cast(con, origin, column, name=name, type_=types[name])
+            value, broken = _cast(con, origin, column, name=name, type_=types[name])
+            if broken and not unreadable_as_gaps:
+                raise _unreadable(con, origin, column, name=name, broken=broken)
+            if broken:
+                text = f"CASE WHEN {broken} THEN {identifier(name)} END"
+                unreadable.append(f"{text} AS {identifier(column.name + UNREADABLE_SUFFIX)}")
         listed.append(f"{value} AS {identifier(column.name)}")
     if contract.key:
         listed += [
             f"{_plain(name, types[name])} AS {identifier(shown)}"
             for shown, name in _extras(origin, contract, types, wanted)
         ]
-    return f"SELECT {', '.join(listed)} FROM {origin.relation}"
+    return f"SELECT {', '.join([*listed, *unreadable])} FROM {origin.relation}"
 
 
 def origin_columns(origin: Origin, contract: TableContract, types: dict[str, str]) -> dict[str, str]:
@@ -159,32 +174,37 @@ def _number(value: str) -> str:
     return f"CASE WHEN NOT isnan(CAST({value} AS DOUBLE)) THEN CAST({value} AS DOUBLE) END"
 
 
-def _cast(con: duckdb.DuckDBPyConnection, origin: Origin, column: Column, *, name: str, type_: str) -> str:
-    quoted = identifier(name)
+def _cast(con: duckdb.DuckDBPyConnection, origin: Origin, column: Column, *, name: str, type_: str) -> tuple[str, str]:
+    """Return SQL for the column's values, and the condition of cells that cannot be read, "" where there are none."""
+    quoted, where = identifier(name), f"{origin.where}, column '{name}'"
     if column.type == "text":
-        return f"CAST({quoted} AS VARCHAR)"
-    if column.type == "number":
-        if type_.startswith(_NUMBERS) and not type_.endswith("]"):
-            return _number(quoted)
-        number = f"TRY_CAST(nullif(trim({quoted}), '') AS DOUBLE)"
-        _text_reads_as(con, origin, column, name=name, type_=type_, cast=number)
-        return _number(number)
-    if "WITH TIME ZONE" in type_:
-        return f"CAST({quoted} AS TIMESTAMPTZ)"
-    if type_.startswith(("TIMESTAMP", "DATE")):
+        if type_.startswith(_NESTED) or type_.endswith("]") or (column.filled and type_.startswith(_FRACTIONS)):
+            raise _wrong_type(where, "text, or whole numbers", type_)
+        return f"CAST({quoted} AS VARCHAR)", ""
+    if column.type == "number" and type_.startswith(_NUMBERS) and not type_.endswith("]"):
+        return _number(quoted), ""
+    if column.type == "timestamp" and "WITH TIME ZONE" in type_:
+        return f"CAST({quoted} AS TIMESTAMPTZ)", ""
+    if column.type == "timestamp" and type_.startswith(("TIMESTAMP", "DATE")):
         _zone_is_given(origin, name, f"{type_} without a time zone")
-        return f"timezone({literal(origin.source.timezone)}, CAST({quoted} AS TIMESTAMP))"
+        return f"timezone({literal(origin.source.timezone)}, CAST({quoted} AS TIMESTAMP))", ""
+    if type_ != "VARCHAR":
+        raise _wrong_type(where, f"a {column.type}", type_)
     text = f"nullif(trim({quoted}), '')"
+    if column.type == "number":
+        number = f"TRY_CAST({text} AS DOUBLE)"
+        return _number(number), _broken(con, origin, name, cast=number)
     # a constant zone keeps the expression valid while it is checked; naive text is refused below
     naive = f"timezone({literal(origin.source.timezone or 'UTC')}, TRY_CAST({text} AS TIMESTAMP))"
     aware = f"regexp_full_match({text}, {literal(_AWARE)})"
     stamp = f"CASE WHEN {aware} THEN TRY_CAST({text} AS TIMESTAMPTZ) ELSE {naive} END"
-    _text_reads_as(con, origin, column, name=name, type_=type_, cast=stamp)
+    broken = _broken(con, origin, name, cast=stamp)
     if origin.source.timezone is None:
-        bad = con.execute(f"SELECT count(*), min({text}, 5) FROM {origin.relation} WHERE NOT {aware}").fetchall()[0]
+        unzoned = f"NOT {aware} AND ({stamp}) IS NOT NULL"
+        bad = con.execute(f"SELECT count(*), min({text}, 5) FROM {origin.relation} WHERE {unzoned}").fetchall()[0]
         if bad[0]:
             _zone_is_given(origin, name, f"{count_and_examples(bad[1], bad[0])} without one")
-    return stamp
+    return stamp, broken
 
 
 def _zone_is_given(origin: Origin, name: str, came: str) -> None:
@@ -198,27 +218,31 @@ def _zone_is_given(origin: Origin, name: str, came: str) -> None:
         )
 
 
-def _text_reads_as(
-    con: duckdb.DuckDBPyConnection, origin: Origin, column: Column, *, name: str, type_: str, cast: str
-) -> None:
-    where, quoted = f"{origin.where}, column '{name}'", identifier(name)
-    if type_ != "VARCHAR":
-        raise DataError(
-            "CF212",
-            where=where,
-            expected=f"a {column.type}",
-            came=f"the type {type_}",
-            fix="Cast it in the source, or name the right column under `columns`.",
-        )
-    total, examples = con.execute(
-        f"SELECT count(*), min({quoted}, 5) FROM {origin.relation} WHERE trim({quoted}) <> '' AND {cast} IS NULL"
-    ).fetchall()[0]
+def _wrong_type(where: str, expected: str, type_: str) -> DataError:
+    return DataError(
+        "CF212",
+        where=where,
+        expected=expected,
+        came=f"the type {type_}",
+        fix="Cast it in the source, or name the right column under `columns`.",
+    )
+
+
+def _broken(con: duckdb.DuckDBPyConnection, origin: Origin, name: str, *, cast: str) -> str:
+    """Return the condition of cells that `cast` cannot read; empty where it reads them all."""
     # "NaN" reads as a number and is a gap, so it is no fault here
-    if total:
-        raise DataError(
-            "CF212",
-            where=where,
-            expected=f"a {column.type} in every row",
-            came=f"text in {count_and_examples(examples, total)}",
-            fix="Correct these rows, or name the right column under `columns`.",
-        )
+    broken = f"trim({identifier(name)}) <> '' AND {cast} IS NULL"
+    return broken if con.execute(f"SELECT 1 FROM {origin.relation} WHERE {broken} LIMIT 1").fetchall() else ""
+
+
+def _unreadable(con: duckdb.DuckDBPyConnection, origin: Origin, column: Column, *, name: str, broken: str) -> DataError:
+    total, examples = con.execute(
+        f"SELECT count(*), min({identifier(name)}, 5) FROM {origin.relation} WHERE {broken}"
+    ).fetchall()[0]
+    return DataError(
+        "CF212",
+        where=f"{origin.where}, column '{name}'",
+        expected=f"a {column.type} in every row",
+        came=f"text in {count_and_examples(examples, total)}",
+        fix="Correct these rows, or name the right column under `columns`.",
+    )

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnfit.errors import DataError, count_and_examples
+from churnfit.history.csv_files import csv_columns, csv_relation
 from churnfit.history.sql import column_types, identifier, literal
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["OpenedFile", "files_of", "open_file"]
+__all__ = ["OpenedFile", "cell", "complaint", "files_of", "open_file"]
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 _JSON = (".json", ".jsonl", ".ndjson")
 _GLOB = "*?["
+_WHAT_OF_A_LINE = ("Expected Number", "Value with", "Invalid unicode")
 
 _GAPS = ("", "na", "n/a", "nan", "null", "none", "-", "?")  # what exports write where a number is missing
 _ID = re.compile(r"(^|_)(id|ID)$|[a-z](Id|ID)$")  # account_id, userId; not amount_paid
@@ -51,31 +54,39 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     Raises
     ------
     DataError
-        CF401 when there is no such file or it is empty, CF402 when it cannot be read as what its name says.
+        CF401 when there is no such file or it is empty, CF402 when it cannot be read as what its name says, CF218 when
+        two of its columns have one name.
     """
     import duckdb
 
     found = _resolve(path, root, name)
     where = f"source '{name}' ({path})"
-    paths = tuple(_escaped(str(file)) for file in found)
+    paths = {_escaped(str(file)): file for file in found}
     view = f"files.{identifier(name)}"
     try:
-        reader = _reader(found[0].name.lower(), ", ".join(literal(each) for each in paths), where)
-        if "read_csv" in reader:
+        reader = _reader(found[0].name.lower(), paths, where)
+        _refuse_doubles(found, where)
+        if found[0].name.lower().endswith(_CSV):
             raw = f"texts.{identifier(name)}"
             con.execute(f"CREATE VIEW {raw} AS SELECT * FROM {reader}").fetchall()
             con.execute(f"CREATE VIEW {view} AS SELECT {_typed(con, raw, text)} FROM {raw}").fetchall()
         else:
             con.execute(f"CREATE VIEW {view} AS SELECT * FROM {reader}").fetchall()
-    except duckdb.Error as fault:
+    except (duckdb.Error, UnicodeDecodeError) as fault:
         raise DataError(
             "CF402",
             where=where,
             expected="a file that can be read as what its name says",
-            came=str(fault).splitlines()[0][:200],
+            came=complaint(fault),
             fix="Write it again, or give it the ending of its format.",
         ) from fault
     return OpenedFile(relation=view, paths=(*paths, *(str(file) for file in found)))
+
+
+def complaint(fault: Exception) -> str:
+    """Return what DuckDB complains of, without the line of the file that it quotes and the options it recommends."""
+    first, *others = str(fault).splitlines()
+    return " ".join([first, *(line for line in others if line.startswith(_WHAT_OF_A_LINE))])[:200]
 
 
 def files_of(path: str, root: Path) -> list[Path]:
@@ -113,14 +124,15 @@ def _escaped(path: str) -> str:
     return "".join(f"[{sign}]" if sign in _GLOB else sign for sign in path)
 
 
-def _reader(file_name: str, paths: str, where: str) -> str:
+def _reader(file_name: str, paths: dict[str, Path], where: str) -> str:
+    listed = ", ".join(literal(each) for each in paths)
     if file_name.endswith(_PARQUET):
         # can_have_nan: DuckDB 2.0 otherwise trusts min/max statistics and folds isnan() to false
-        return f"read_parquet([{paths}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
+        return f"read_parquet([{listed}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
     if file_name.endswith(_CSV):
-        return f"read_csv([{paths}], all_varchar=true, header=true, union_by_name=true, hive_types_autocast=false)"
+        return csv_relation(paths)
     if file_name.endswith(_JSON):
-        return f"read_json([{paths}], union_by_name=true)"
+        return f"read_json([{listed}], union_by_name=true)"
     raise DataError(
         "CF402",
         where=where,
@@ -130,7 +142,35 @@ def _reader(file_name: str, paths: str, where: str) -> str:
     )
 
 
-def _cell(column: str) -> str:
+def _refuse_doubles(files: list[Path], where: str) -> None:
+    """Raise CF218 when two columns of a file have one name: DuckDB would rename one, and read the other."""
+    for file in files:
+        seen: set[str] = set()
+        for name in (name.lower() for name in _columns(file)):
+            if name in seen:
+                raise DataError(
+                    "CF218",
+                    where=where,
+                    expected="columns whose names differ, in more than case",
+                    came=f"'{name}' twice in {file.name}",
+                    fix="Rename or remove one in the export.",
+                )
+            seen.add(name)
+
+
+def _columns(file: Path) -> list[str]:
+    if file.name.lower().endswith(_CSV):
+        return csv_columns(file)
+    if file.name.lower().endswith(_PARQUET):
+        from pyarrow import ArrowInvalid
+        from pyarrow.parquet import read_schema
+
+        with suppress(ArrowInvalid):  # no Parquet: DuckDB says so
+            return list(read_schema(file).names)
+    return []
+
+
+def cell(column: str) -> str:
     """Return SQL for a CSV cell: trimmed, and empty where it says that there is nothing."""
     trimmed = f"trim({identifier(column)})"
     return f"CASE WHEN lower({trimmed}) IN ({', '.join(literal(gap) for gap in _GAPS)}) THEN NULL ELSE {trimmed} END"
@@ -141,18 +181,18 @@ def _typed(con: duckdb.DuckDBPyConnection, raw: str, text: frozenset[str]) -> st
     columns = list(column_types(con, raw))
     tests = []
     for column in columns:
-        cell = _cell(column)
-        number = f"regexp_full_match({cell}, {literal(_NUMBER)}) AND TRY_CAST({cell} AS DOUBLE) IS NOT NULL"
-        for test in (number, f"lower({cell}) IN ('true', 'false')"):
-            tests.append(f"bool_and({test}) FILTER (WHERE {cell} IS NOT NULL)")
+        said = cell(column)
+        number = f"regexp_full_match({said}, {literal(_NUMBER)}) AND TRY_CAST({said} AS DOUBLE) IS NOT NULL"
+        for test in (number, f"lower({said}) IN ('true', 'false')"):
+            tests.append(f"bool_and({test}) FILTER (WHERE {said} IS NOT NULL)")
     answers = con.execute(f"SELECT {', '.join(tests)} FROM {raw}").fetchall()[0]
     listed = []
     for position, column in enumerate(columns):
         quoted, stays_text = identifier(column), column.lower() in text or bool(_ID.search(column))
         if answers[2 * position] and not stays_text:
-            listed.append(f"TRY_CAST({_cell(column)} AS DOUBLE) AS {quoted}")
+            listed.append(f"TRY_CAST({cell(column)} AS DOUBLE) AS {quoted}")
         elif answers[2 * position + 1] and not stays_text:
-            listed.append(f"TRY_CAST({_cell(column)} AS BOOLEAN) AS {quoted}")
+            listed.append(f"TRY_CAST({cell(column)} AS BOOLEAN) AS {quoted}")
         else:
             listed.append(quoted)
     return ", ".join(listed)

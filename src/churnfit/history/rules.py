@@ -39,6 +39,8 @@ class Rule:
         SQL condition of the rows that break it.
     example : str
         SQL text that tells a reader which row it is.
+    rows : str
+        SQL condition of the faulty rows of the table itself, where `relation` is another.
     """
 
     code: str
@@ -50,6 +52,17 @@ class Rule:
     expected: str
     came: str
     fix: str
+    rows: str = ""
+
+    @property
+    def table(self) -> str:
+        """The table whose rows may be faulty."""
+        return self.where.partition(".")[0].partition(" ")[0]
+
+    @property
+    def column(self) -> str:
+        """The column whose value is at fault."""
+        return self.where.partition(".")[2] or "account_id"
 
 
 def broken_rules(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> list[Finding]:
@@ -97,6 +110,7 @@ def row_rules(*, wide: bool, extra_numbers: list[str], observed_to: pd.Timestamp
             rules += _column_rules(contract, column, observed_to)
     for name in extra_numbers:
         rules.append(_finite(main.name, name))
+    rules += [_no_nul(main.name, column.name) for column in main.columns if column.type == "text"]
     rules += _key_rules(main)
     rules += _holdout_rules()
     rules += _label_rules() if wide else [*_date_rules(), *_event_rules()]
@@ -166,6 +180,19 @@ def _finite(table: str, name: str) -> Rule:
     )
 
 
+def _no_nul(table: str, name: str) -> Rule:
+    """Return the rule that text goes into every database: PostgreSQL takes no NUL."""
+    return Rule(
+        code="CF212",
+        relation=table,
+        where=f"{table}.{name}",
+        broken=f"contains({identifier(name)}, chr(0))",
+        expected="text without NUL bytes",
+        came="such bytes in rows of",
+        fix="Write the export again: it is damaged, or in another encoding.",
+    )
+
+
 def _key_rules(contract: TableContract) -> list[Rule]:
     key, table = ", ".join(contract.key), contract.name
     doubles = f"(SELECT {key} FROM {table} WHERE account_id IS NOT NULL GROUP BY {key} HAVING count(*) > 1)"
@@ -182,6 +209,7 @@ def _key_rules(contract: TableContract) -> list[Rule]:
             expected="one row per key",
             came="keys with several rows",
             fix="Keep the newest row of each in the source.",
+            rows=f"({key}) IN {doubles}",
         ),
         Rule(
             code="CF104",

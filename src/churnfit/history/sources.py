@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from churnfit.errors import ChurnfitError, DataError, SpecError
-from churnfit.history.contracts import SQL_TYPES, Origin, contract_select
-from churnfit.history.files import open_file
+from churnfit.history.contracts import SQL_TYPES, UNREADABLE_SUFFIX, Origin, contract_select
+from churnfit.history.files import complaint, open_file
 from churnfit.history.sql import any_of, column_types, identifier, literal
 from churnfit.spec import ScorecardSpec, Source, nearest
 from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableContract
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
-__all__ = ["CONSTANT_AS_OF", "open_sources"]
+__all__ = ["CONSTANT_AS_OF", "open_sources", "origins_of"]
 
 CONSTANT_AS_OF = "2000-01-01T00:00:00+00:00"
 """The as_of of every row of a wide table without dates.
@@ -35,7 +36,11 @@ _TEXT_COLUMNS = frozenset(
 
 @contextmanager
 def open_sources(
-    spec: ScorecardSpec, root: Path, *, interventions: pd.DataFrame | None = None
+    spec: ScorecardSpec,
+    root: Path,
+    *,
+    interventions: pd.DataFrame | None = None,
+    unreadable_as_gaps: bool = False,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield an in-memory DuckDB connection with the spec's tables as contracts.
 
@@ -54,11 +59,14 @@ def open_sources(
     interventions : pandas.DataFrame, optional
         More interventions than ``sources.interventions`` has, with its contract's columns (`at` aware). One that the
         source has too (account, UTC day, held out or not, and playbook where the source says one) counts once.
+    unreadable_as_gaps : bool
+        Read text that is no number or timestamp, where one is due, as a gap; `churnfit.history.quarantine` lists it.
 
     Raises
     ------
     DataError
-        The first structural fault, with all others in ``also``: CF401, CF402, CF110, CF217, CF308, CF212.
+        The first structural fault, with all others in ``also``: CF401, CF402, CF110, CF217, CF218, CF308, CF212; CF402
+        where a row cannot be read once it is asked for.
     SpecError
         CF505 when ``sql`` is not one SELECT, CF504 when it names a table that is not in ``[sources.files]``.
     """
@@ -67,21 +75,42 @@ def open_sources(
     con = duckdb.connect(":memory:")
     try:
         con.execute("SET TimeZone='UTC'").fetchall()
-        for schema in ("files", "texts"):
+        for schema in ("files", "texts", "origins"):
             con.execute(f"CREATE SCHEMA {schema}").fetchall()
         faults: list[ChurnfitError] = []
         origins = _open_files(con, spec, root, faults)
         for table, contract in _tables(spec).items():
             with _noted(faults):
-                _create(con, table, contract, origins=origins.get(table, []), spec=spec)
+                _create(con, table, contract, origins.get(table, []), spec=spec, unreadable_as_gaps=unreadable_as_gaps)
         _raise_all(faults)
         if interventions is not None and not interventions.empty:
             _add_interventions(con, interventions)
         if spec.cohort.churn_kinds:
             _churned_by_events(con, spec.cohort.churn_kinds)
-        yield con
+        with _pages_can_be_read():
+            yield con
     finally:
         con.close()
+
+
+@contextmanager
+def _pages_can_be_read() -> Iterator[None]:
+    """Raise CF402 where a file that could be opened turns out to be damaged when its rows are read."""
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as fault:
+        # what DuckDB's Parquet reader finds in a page is of no class of its own
+        if isinstance(fault, (duckdb.IOException, duckdb.InvalidInputException)) or type(fault) is duckdb.Error:
+            raise DataError(
+                "CF402",
+                where="sources",
+                expected="files whose every row can be read",
+                came=complaint(fault),
+                fix="Write the export again.",
+            ) from fault
+        raise
 
 
 def _tables(spec: ScorecardSpec) -> dict[str, TableContract]:
@@ -181,8 +210,28 @@ def _not_one_select(where: str, came: str) -> SpecError:
     )
 
 
+def origins_of(con: duckdb.DuckDBPyConnection, table: str) -> list[Origin]:
+    """Return the sources of one of the opened tables, each as the contract has it, in order."""
+    views = con.execute(
+        "SELECT view_name FROM duckdb_views() WHERE schema_name = 'origins' ORDER BY view_oid"
+    ).fetchall()
+    of_table = re.compile(rf"sources\.{table}\b")
+    names = [str(row[0]) for row in views if of_table.match(str(row[0]))]
+    return [Origin(relation=_origin(name), source=Source(path=name), where=name) for name in names]
+
+
+def _origin(where: str) -> str:
+    return f"origins.{identifier(where)}"
+
+
 def _create(
-    con: duckdb.DuckDBPyConnection, table: str, contract: TableContract, *, origins: list[Origin], spec: ScorecardSpec
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    contract: TableContract,
+    origins: list[Origin],
+    *,
+    spec: ScorecardSpec,
+    unreadable_as_gaps: bool,
 ) -> None:
     """Create one contract table; events over plain Parquet stay a view, so that memory does not grow with them."""
     import duckdb
@@ -193,12 +242,15 @@ def _create(
         for origin in origins:
             where = origin.where
             dated = _with_constant_as_of(con, origin, spec) if table == "measures" else origin
-            selects.append(contract_select(con, dated, contract))
+            select = contract_select(con, dated, contract, unreadable_as_gaps=unreadable_as_gaps)
             if table != "interventions":
                 _has_rows(con, origin)
+            if table == "events":
+                select = f"SELECT * REPLACE (coalesce(recorded_at, occurred_at) AS recorded_at) FROM ({select})"
+            con.execute(f"CREATE VIEW {_origin(where)} AS {select}").fetchall()
+            names = (name for name in column_types(con, _origin(where)) if not name.endswith(UNREADABLE_SUFFIX))
+            selects.append(f"SELECT {', '.join(map(identifier, names))} FROM {_origin(where)}")
         query = " UNION ALL ".join(selects) or _no_rows(contract)
-        if table == "events":
-            query = f"SELECT * REPLACE (coalesce(recorded_at, occurred_at) AS recorded_at) FROM ({query})"
         plain = all(str(origin.source.path).lower().endswith((".parquet", ".pq")) for origin in origins)
         shape = "VIEW" if table == "events" and plain else "TABLE"
         con.execute(f"CREATE {shape} {table} AS {query}").fetchall()
@@ -207,7 +259,7 @@ def _create(
             "CF505",
             where=where,
             expected="a SELECT over the names of [sources.files]",
-            came=str(fault).splitlines()[0][:200],
+            came=complaint(fault),
             fix="Declare the file under [sources.files].",
         ) from fault
     except duckdb.Error as fault:
@@ -215,7 +267,7 @@ def _create(
             "CF402",
             where=where,
             expected="rows that can be read",
-            came=str(fault).splitlines()[0][:200],
+            came=complaint(fault),
             fix="Correct the source.",
         ) from fault
 

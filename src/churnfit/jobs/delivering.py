@@ -20,6 +20,7 @@ __all__ = ["Delivered", "dead_letters", "deliver", "drop", "retry"]
 Clock = Callable[[], datetime]
 
 _FAULTS_IN_A_ROW = 5  # then the receiver is at fault, not a letter: the rest waits for the next run
+_KEPT = timedelta(days=30)  # long enough to see what a receiver was told; the moves themselves are kept for good
 _LEASE_BEYOND_TIMEOUTS = timedelta(seconds=60)
 
 
@@ -42,7 +43,8 @@ def deliver(workspace: Workspace, *, clock: Clock = now) -> list[Delivered]:
     """Send what is due to every sink, and return what became of it, sink by sink; two at once share the work.
 
     A sink that fails five times in a row, or asks to wait, is left alone until the next run. Sinks that churnfit.toml
-    no longer names are told nothing; what waits for them is counted.
+    no longer names are told nothing; what waits for them is counted. Letters that were delivered or dropped are
+    forgotten after thirty days.
 
     Raises
     ------
@@ -55,6 +57,7 @@ def deliver(workspace: Workspace, *, clock: Clock = now) -> list[Delivered]:
             _told(outbox, name, webhook, attempts=workspace.sinks[name].attempts, clock=clock)
             for name, webhook in webhooks.items()
         ]
+        outbox.forget(before=clock() - _KEPT)
         waiting = outbox.waiting()
     forgotten = [Delivered(sink=name) for name in waiting if name not in webhooks]
     return [replace(each, waiting=waiting.get(each.sink, 0)) for each in (*done, *forgotten)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from churnfit.errors import DataError
@@ -10,23 +12,28 @@ from churnfit.history.sources import open_sources
 from churnfit.jobs.workspace import Workspace
 from churnfit.spec import ScorecardSpec
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 __all__ = ["feeds", "require_running"]
 
 
 def feeds(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return `churnfit.history.feeds.feeds` of the card's sources."""
-    return _feeds(workspace, workspace.spec(card), as_of)
+    spec = workspace.spec(card)
+    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
+        return of_kinds(con, spec, as_of)
 
 
-def require_running(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> None:
-    """Return when no kind of event has stopped.
+def require_running(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> None:
+    """Return when no kind of event in the opened sources has stopped.
 
     Raises
     ------
     DataError
         CF314 when one has, while others may have gone on.
     """
-    kinds = _feeds(workspace, spec, as_of)
+    kinds = of_kinds(con, spec, as_of)
     stopped = kinds[kinds["stopped"]]
     if stopped.empty:
         return
@@ -40,8 +47,3 @@ def require_running(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Time
         ),
         fix="Bring the source up to date, or name the kind in cohort.may_stop; `churnfit feeds` says what reads it.",
     )
-
-
-def _feeds(workspace: Workspace, spec: ScorecardSpec, as_of: pd.Timestamp) -> pd.DataFrame:
-    with open_sources(spec, workspace.root) as con:
-        return of_kinds(con, spec, as_of)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from churnfit.cta.rules import Alert
 from churnfit.errors import UsageError
 from churnfit.history.checks import check_sources, require_clean
+from churnfit.history.quarantine import leave_out
 from churnfit.history.sources import open_sources
 from churnfit.jobs.history import now
 from churnfit.jobs.workspace import Workspace
@@ -52,14 +53,17 @@ def journey(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> JourneyR
     return journey_report(days, spec.journey, as_of=as_of.date())
 
 
-def alerts(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> Mapping[str, tuple[Alert, ...]]:
+def alerts(
+    workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp, without: Collection[str] = ()
+) -> Mapping[str, tuple[Alert, ...]]:
     """Return what calls for action on `as_of` because an account is late; overstaying first, then the latest step.
 
-    Empty where the spec's journey has no playbook.
+    Accounts in `without`, which are set aside, are nobody's peers either. Empty where the journey has no playbook.
     """
     if spec.journey is None or not spec.journey.alerts:
         return {}
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
+        leave_out(con, without)
         days = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
     found: dict[str, list[Alert]] = {}
     if spec.journey.playbook is not None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from churnfit.files import aside, by_ending
+from churnfit.files import aside, by_ending, make_folder
 from churnfit.history.cohort import newest_fact
 from churnfit.history.sources import open_sources
 from churnfit.jobs.history import now
@@ -34,7 +34,8 @@ class Watch:
     Raises
     ------
     UsageError
-        CF703 when `given` does not end in .prom: the collector reads no other file.
+        CF703 when `given` does not end in .prom: the collector reads no other file; CF709 when its folder cannot be
+        made.
     """
 
     def __init__(self, workspace: Workspace, card: str, *, given: Path | None = None) -> None:
@@ -42,6 +43,8 @@ class Watch:
             by_ending(given, {".prom": given})
         configured = None if workspace.metrics is None else workspace.metrics / f"churnfit_{card}.prom"
         self._workspace, self._card, self._path = workspace, card, given or configured
+        if self._path is not None:
+            make_folder(self._path.parent)  # a run that cannot say what it did is not begun
         self._began = time.monotonic()
 
     def write(self, result: ScoringResult) -> None:
@@ -61,6 +64,8 @@ class Watch:
             "last_run_as_of_timestamp_seconds": ("The date that was scored.", as_of.timestamp()),
             "last_run_duration_seconds": ("How long the run took.", seconds),
             "accounts": ("Accounts that were scored.", run.accounts),
+            "set_aside": ("Accounts that were not scored because of faulty rows.", run.set_aside),
+            "faulty_rows": ("Rows of the sources that are faulty.", run.faulty_rows),
             "ctas_opened": ("CTAs the run opened.", run.opened),
             "ctas_resolved": ("CTAs the run resolved.", run.resolved),
             "ctas_held_out": ("CTAs the run held out.", run.held_out),
@@ -80,5 +85,5 @@ class Watch:
 
     def _newest_fact(self) -> pd.Timestamp | None:
         spec = self._workspace.spec(self._card)
-        with open_sources(spec, self._workspace.root) as con:
+        with open_sources(spec, self._workspace.root, unreadable_as_gaps=True) as con:
             return newest_fact(con, spec)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,9 +14,10 @@ from churnfit.cta.overrides import Override
 from churnfit.cta.rules import Alert, ScoredAccount, decide
 from churnfit.cta.store import RunRow
 from churnfit.errors import DataError
-from churnfit.history.checks import check_sources, require_clean
+from churnfit.files import sweep, write_parquet
 from churnfit.history.cohort import newest_fact, scoring_grid
 from churnfit.history.conditions import overruled_by_rule
+from churnfit.history.quarantine import Quarantine, set_aside
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.jobs.drops import health_before
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 __all__ = [
+    "Measuring",
     "ScoringResult",
     "opened_for_scoring",
     "published_runs",
@@ -56,17 +59,52 @@ class ScoringResult:
     published: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measuring:
+    """What measures the stage's accounts on a date: the opened sources, without the accounts that are set aside."""
+
+    con: DuckDBPyConnection
+    workspace: Workspace
+    spec: ScorecardSpec
+    quarantine: Quarantine = field(default_factory=Quarantine)
+
+    def __call__(self, as_of: pd.Timestamp) -> pd.DataFrame:
+        """Return the snapshot of the stage's accounts; CF314 when the sources end too long before the date."""
+        _refuse_stale(self.con, self.spec, as_of)
+        grid = scoring_grid(self.con, self.spec, as_of)
+        return snapshot(self.con, self.spec, grid, engine=self.workspace.engine(self.spec)).assign(as_of=as_of)
+
+
 def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Return the measures of every account of the stage on `as_of`.
+    """Return the measures of every account of the stage on `as_of`, without those that faulty rows touch.
 
     Raises
     ------
     DataError
-        The first error of the sources' checks; CF314 when the sources end too long before `as_of`; CF110 when no
-        account is in the stage that day.
+        The first error of the sources' checks; CF314 when the sources, or one kind of event, end too long before
+        `as_of`; CF110 when no account is in the stage that day.
     """
+    return _night(workspace, spec, as_of).measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Night:
+    """What is known of a date: the snapshot, what was set aside of it, and who is in another stage by then."""
+
+    measured: pd.DataFrame
+    quarantine: Quarantine
+    moved_on: frozenset[str]
+
+
+def _night(workspace: Workspace, spec: ScorecardSpec, as_of: pd.Timestamp) -> _Night:
     with opened_for_scoring(workspace, spec, until=as_of) as measured_on:
         measured = measured_on(as_of)
+        require_running(measured_on.con, spec, as_of)
+        night = _Night(
+            measured=measured,
+            quarantine=measured_on.quarantine,
+            moved_on=moved_on(measured_on.con, spec, as_of),
+        )
     if measured.empty:
         raise DataError(
             "CF110",
@@ -75,33 +113,27 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
             came="none",
             fix="Check the date and cohort.stage_days.",
         )
-    return measured
+    return night
 
 
 @contextmanager
 def opened_for_scoring(
     workspace: Workspace, spec: ScorecardSpec, *, until: pd.Timestamp, checked: bool = False
-) -> Iterator[Callable[[pd.Timestamp], pd.DataFrame]]:
+) -> Iterator[Measuring]:
     """Yield what measures the stage's accounts on a date not after `until`; the sources are opened and checked once.
 
-    With `checked` they are not checked again: this very job has done so.
+    Accounts that faulty rows touch are set aside (`churnfit.history.quarantine`). With `checked` nothing is checked
+    again: this very job has done so, and found no fault.
 
     Raises
     ------
     DataError
-        The first error of the sources' checks; where measured, CF314 when the sources end too long before the date.
+        The first error of the sources' checks, of faulty rows where they are too many.
     """
-    with open_sources(spec, workspace.root) as con:
-        if not checked:
-            # a past date is scored from sources that know what came later: the snapshot looks away
-            require_clean(check_sources(con, spec, observed_to=max(until, now())))
-
-        def measured_on(as_of: pd.Timestamp) -> pd.DataFrame:
-            _refuse_stale(con, spec, as_of)
-            grid = scoring_grid(con, spec, as_of)
-            return snapshot(con, spec, grid, engine=workspace.engine(spec)).assign(as_of=as_of)
-
-        yield measured_on
+    with open_sources(spec, workspace.root, unreadable_as_gaps=not checked) as con:
+        # a past date is scored from sources that know what came later: the snapshot looks away
+        found = Quarantine() if checked else set_aside(con, spec, observed_to=max(until, now()))
+        yield Measuring(con=con, workspace=workspace, spec=spec, quarantine=found)
 
 
 def _refuse_stale(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> None:
@@ -121,15 +153,17 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     """Score every account on `as_of` with the champion and publish scores, reasons and CTAs, once.
 
     The same date, card and data again change nothing. A date older than the newest published one joins the history
-    and leaves the queue as it is. With `dry_run` nothing is written.
+    and leaves the queue as it is. Accounts that faulty rows touch are not scored and keep their CTAs; the rows are
+    listed in ``quarantine.parquet`` beside the scores. With `dry_run` nothing is written.
     """
     spec = workspace.spec(card)
     registry = workspace.registry()
     version = registry.resolve(card, "champion")
     champion = registry.load(version)
     say("Measuring every account")
-    measured = scoring_snapshot(workspace, spec, as_of=as_of)
-    require_running(workspace, spec, as_of=as_of)
+    night = _night(workspace, spec, as_of)
+    measured, quarantine = night.measured, night.quarantine
+    aside = quarantine.accounts - set(measured["account_id"])
     sha256 = snapshot_hash(measured)
     key = run_key(champion, sha256, as_of)
     say("Scoring and explaining")
@@ -144,16 +178,21 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         snapshot_sha256=sha256,
         accounts=len(measured),
         folder=str(folder.relative_to(workspace.folder)),
+        set_aside=len(aside),
+        faulty_rows=len(quarantine.rows),
     )
     before = health_before(workspace, spec, as_of=as_of, card_sha256=champion.sha256)
-    late, mismatched = alerts(workspace, spec, as_of=as_of), mismatch_alerts(champion, run, spec)
+    late = alerts(workspace, spec, as_of=as_of, without=quarantine.accounts)
+    mismatched = mismatch_alerts(champion, run, spec)
     alerted = {account: (*late.get(account, ()), *mismatched.get(account, ())) for account in (*late, *mismatched)}
     accounts = scored_accounts(champion, run, spec, before=before, alerted=alerted, ruled=ruled_bands(measured, spec))
-    gone = moved_on(workspace, spec, as_of=as_of)
-    if not dry_run:
-        say("Publishing scores and calls to action")
-        publish(run, folder)
     with closing(workspace.store()) as store:
+        store.runs(card)  # a database that cannot be read stops the run before a file is written
+        if not dry_run:
+            say("Publishing scores and calls to action")
+            sweep(workspace.scores / card)
+            publish(run, folder)
+            _list(quarantine, folder / "quarantine.parquet")
         done = store.publish(
             row,
             lambda standing: decide(
@@ -163,7 +202,8 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
                 as_of=row.as_of,
                 version=row.version,
                 cuts=champion.bands,
-                moved_on=gone,
+                set_aside=aside,
+                moved_on=night.moved_on,
             ),
             at=moment(),
             dry_run=dry_run,
@@ -171,6 +211,14 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         there = store.run(key)
     bands = {band: int((run.scores["band"] == band).sum()) for band in ("red", "amber", "green")}
     return ScoringResult(run=done or there or row, bands=bands, published=done is not None and not dry_run)
+
+
+def _list(quarantine: Quarantine, path: Path) -> None:
+    """Write the faulty rows to `path`, where there are any: they are no part of the run's key, and may change."""
+    if not quarantine.rows.empty:
+        write_parquet(quarantine.rows, path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def published_runs(workspace: Workspace, card: str) -> list[RunRow]:

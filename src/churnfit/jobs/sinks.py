@@ -96,7 +96,10 @@ def secret(reference: str, root: Path) -> str:
 
 
 def _content(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    try:
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
+    except UnicodeDecodeError:
+        return None
 
 
 def _is_web_address(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -21,6 +22,9 @@ from churnfit.jobs.published import some_runs
 from churnfit.jobs.workspace import Workspace
 from churnfit.scoring.batch import ScoredRun, published_run, words_of
 from churnfit.spec import ScorecardSpec
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 __all__ = ["StageReport", "moved_on", "stages"]
 
@@ -48,12 +52,11 @@ class StageReport:
     beyond: pd.DataFrame
 
 
-def moved_on(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Timestamp) -> frozenset[str]:
+def moved_on(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> frozenset[str]:
     """Return the accounts that are in another stage than the card's; nobody where the spec names no next one."""
     if spec.next_stage is None:
         return frozenset()
-    with open_sources(spec, workspace.root) as con:
-        out = out_of_stage(con, spec, as_of)
+    out = out_of_stage(con, spec, as_of)
     return frozenset(out.loc[out["moved"], "account_id"])
 
 
@@ -77,7 +80,7 @@ def stages(workspace: Workspace, card: str, *, since: date | None = None) -> Sta
     by_date = {run.as_of: run for run in some_runs(workspace, card)}
     newest = by_date[max(by_date)]
     as_of = pd.Timestamp(newest.as_of, tz="UTC")
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
         out = out_of_stage(con, spec, as_of)
     moved = out.loc[out["moved"]].set_index("account_id")["stage"]
     found = published_run(workspace.folder / newest.folder)

@@ -105,7 +105,7 @@ def _reached(workspace: Workspace, spec: ScorecardSpec, newest: RunRow, *, days:
     if spec.journey is None:
         return pd.DataFrame(columns=_COLUMNS)
     as_of = pd.Timestamp(newest.as_of, tz="UTC")
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
         table = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
     rows = [
         {

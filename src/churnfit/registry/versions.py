@@ -67,8 +67,8 @@ class Registry:
         self._uri, self._artifacts, self.ledger = tracking_uri, artifacts, ledger
         mlflow.set_tracking_uri(tracking_uri)
         mlflow.set_registry_uri(tracking_uri)
-        self._client: MlflowClient = mlflow.MlflowClient(tracking_uri, tracking_uri)
         try:
+            self._client: MlflowClient = mlflow.MlflowClient(tracking_uri, tracking_uri)
             self._client.search_experiments(max_results=1)
         except Exception as fault:  # whatever MLflow's store lets through: a damaged file, no answer
             raise IntegrityError(
@@ -277,8 +277,25 @@ class Registry:
         return str(self._client.create_experiment(card, artifact_location=place))
 
     def version(self, card: str, kind: str, number: int) -> Version:
-        """Return one version; that of a move has the hash that the ledger promised, whatever MLflow's tag says."""
-        item = self._client.get_model_version(_candidates(card) if kind == "candidate" else card, str(number))
+        """Return one version; that of a move has the hash that the ledger promised, whatever MLflow's tag says.
+
+        Raises
+        ------
+        IntegrityError
+            CF603 when MLflow does not have it.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            item = self._client.get_model_version(_candidates(card) if kind == "candidate" else card, str(number))
+        except MlflowException as fault:
+            raise IntegrityError(
+                "CF603",
+                where="MLflow",
+                expected=f"{kind}-{number} of card '{card}'",
+                came=str(fault)[:200],
+                fix="Restore MLflow's store from a backup, or correct tracking_uri in churnfit.toml.",
+            ) from fault
         return _as_version(card, kind, item, moves_in(self.rows(card)))
 
 

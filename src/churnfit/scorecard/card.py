@@ -304,7 +304,7 @@ class Scorecard:
             CF604 when the JSON was written by a newer churnfit, CF601 when it is not a scorecard.
         """
         try:
-            return cls._from_document(json.loads(text))
+            return cls._from_document(json.loads(text, parse_constant=_refused_constant))
         except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as fault:
             raise IntegrityError(
                 "CF601",
@@ -324,6 +324,9 @@ class Scorecard:
                 came=str(document["schema_version"]),
                 fix="Upgrade churnfit.",
             )
+        for name in ("horizon_days", "intercept", "slope", "base_rate"):
+            if not isinstance(document[name], (int, float)):
+                raise TypeError(f"{name} is no number")
         lines = []
         for line in document.pop("measures"):
             curve = line.pop("curve")
@@ -347,6 +350,10 @@ class Scorecard:
     def sha256(self) -> str:
         """The hash of the canonical JSON: the card's identity."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+
+def _refused_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _calibration(given: dict[str, Any] | None) -> Calibration:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from churnfit.spec.reason_text import checked_text
-from churnfit.spec.strict import Days, Strict
+from churnfit.spec.strict import Days, Share, Strict
 
 __all__ = ["Cohort", "Contraction", "Group", "History", "Measure", "Source", "Sources"]
 
@@ -58,13 +58,18 @@ class Source(Strict):
 
 
 class Sources(Strict):
-    """The tables that come in: accounts and events, or a wide table of ready measures."""
+    """The tables that come in: accounts and events, or a wide table of ready measures.
+
+    `max_faulty_share` is the share of accounts that a night sets aside because of faulty rows, and of events that may
+    be faulty, before it refuses the lot (one of each always, unless it is 0); learning refuses every one.
+    """
 
     accounts: Source | None = None
     events: list[Source] = []
     measures: Source | None = None
     interventions: Source | None = None
     files: dict[str, str] = {}
+    max_faulty_share: Share = 0.01
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
