@@ -1,4 +1,4 @@
-"""Events that wait to be read by account: column by column as they come, then each a row, so that it moves in one piece."""
+"""Events that wait to be read by account: in columns as they come, then each a row, moved in one piece."""
 
 from __future__ import annotations
 

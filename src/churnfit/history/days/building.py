@@ -68,7 +68,7 @@ class Builder:
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
     def take(self, batch: pa.RecordBatch) -> None:
-        """Take events of any kinds, with the plan's columns; without ``recorded_at`` they were known as they occurred."""
+        """Take events of any kinds, with the plan's columns; without ``recorded_at``, known as they occurred."""
         for begin in range(0, len(batch), BATCH_EVENTS):
             self._take(batch.slice(begin, BATCH_EVENTS))
 
