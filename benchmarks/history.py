@@ -3,7 +3,7 @@
 Run in the repository: python benchmarks/history.py [--events 100_000_000 --dates 3]. Each contender takes the same 25
 readings of 100,000 accounts in a process of its own; what is printed is CPU seconds of the whole process (user and
 system, imports included) and peak memory, then ratios beside their targets. Answers are compared on sampled accounts.
-A contender is stopped at 8 GB, or at six times the CPU seconds of day tables, and that is said: what it had used by
+A contender is stopped at 8 GB, or at four times the CPU seconds of day tables, and that is said: what it had used by
 then is less than it costs. Then nights: 1, 2 and 4 days more of 100,000 events each, whatever the size of the log; run
 two sizes to see what a night owes to the base. Half a second of each process is numba, which loads before its first
 loop: nights and further dates are told with it (the whole process) and without it (the parts behind).
@@ -43,7 +43,7 @@ OTHERS = ("pandas", "polars", "duckdb")
 NIGHT_EVENTS = 100_000
 NIGHTS = (1, 2, 4)
 MOST_GB = 8.0
-PATIENCE = 6.0  # times the CPU seconds of day tables
+PATIENCE = 4.0  # times the CPU seconds of day tables
 NIGHT_AT_MOST = 3.0  # times what as many events cost in the first build: in proportion, give or take
 
 
