@@ -23,7 +23,7 @@ __all__ = ["Builder", "too_large"]
 
 Write = Callable[[str, Rows], None]
 
-_ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
+_ROWS_AT_ONCE = 1 << 18  # rows of a table in memory before they are written
 _LOW = 0xFFFFFFFF  # the lag in a number of day and lag
 _VALUED = {"value": np.float64, "occurred": np.int64, "recorded": np.int64}
 _KEY = (np.uint64, 2)
