@@ -13,7 +13,7 @@ from churnfit.history.sql import column_types, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["OpenedFile", "files_of", "open_file"]
+__all__ = ["OpenedFile", "files_of", "open_file", "parquet_relation"]
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
@@ -60,7 +60,7 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     paths = tuple(_escaped(str(file)) for file in found)
     view = f"files.{identifier(name)}"
     try:
-        reader = _reader(found[0].name.lower(), ", ".join(literal(each) for each in paths), where)
+        reader = _reader(found, where)
         if "read_csv" in reader:
             raw = f"texts.{identifier(name)}"
             con.execute(f"CREATE VIEW {raw} AS SELECT * FROM {reader}").fetchall()
@@ -89,6 +89,13 @@ def files_of(path: str, root: Path) -> list[Path]:
     return [file.resolve() for file in found]
 
 
+def parquet_relation(paths: list[Path]) -> str:
+    """Return SQL for the rows of Parquet files that are open already."""
+    # can_have_nan: DuckDB 2.0 otherwise trusts min/max statistics and folds isnan() to false
+    listed = ", ".join(literal(_escaped(str(path))) for path in paths)
+    return f"read_parquet([{listed}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
+
+
 def _resolve(path: str, root: Path, name: str) -> list[Path]:
     where = f"source '{name}' ({path})"
     found = files_of(path, root)
@@ -113,10 +120,11 @@ def _escaped(path: str) -> str:
     return "".join(f"[{sign}]" if sign in _GLOB else sign for sign in path)
 
 
-def _reader(file_name: str, paths: str, where: str) -> str:
+def _reader(found: list[Path], where: str) -> str:
+    file_name = found[0].name.lower()
+    paths = ", ".join(literal(_escaped(str(file))) for file in found)
     if file_name.endswith(_PARQUET):
-        # can_have_nan: DuckDB 2.0 otherwise trusts min/max statistics and folds isnan() to false
-        return f"read_parquet([{paths}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
+        return parquet_relation(found)
     if file_name.endswith(_CSV):
         return f"read_csv([{paths}], all_varchar=true, header=true, union_by_name=true, hive_types_autocast=false)"
     if file_name.endswith(_JSON):

@@ -11,6 +11,7 @@ from churnfit.errors import ChurnfitError, DataError, SpecError
 from churnfit.history.contracts import SQL_TYPES, Origin, contract_select
 from churnfit.history.files import open_file
 from churnfit.history.sql import any_of, column_types, identifier, literal
+from churnfit.history.summary import summarise_events
 from churnfit.spec import ScorecardSpec, Source, nearest
 from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableContract
 
@@ -35,14 +36,14 @@ _TEXT_COLUMNS = frozenset(
 
 @contextmanager
 def open_sources(
-    spec: ScorecardSpec, root: Path, *, interventions: pd.DataFrame | None = None
+    spec: ScorecardSpec, root: Path, *, interventions: pd.DataFrame | None = None, summary: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield an in-memory DuckDB connection with the spec's tables as contracts.
 
-    ``accounts`` (its ``churned_at`` no later than the first event of ``cohort.churn_kinds``), ``events`` and
-    ``interventions``, or ``measures`` and ``interventions``: contract columns first, in
-    order, typed and in UTC; then, in ``accounts`` and ``measures``, whatever else the source has. After the files are
-    opened DuckDB can read nothing but them, and its configuration is locked.
+    ``accounts`` (its ``churned_at`` no later than the first event of ``cohort.churn_kinds``), ``events`` and their
+    ``events_summary``, and ``interventions``, or ``measures`` and ``interventions``: contract columns first, in order,
+    typed and in UTC; then, in ``accounts`` and ``measures``, whatever else the source has. After the files are opened
+    DuckDB can read nothing but them, and its configuration is locked.
 
     Parameters
     ----------
@@ -54,6 +55,9 @@ def open_sources(
     interventions : pandas.DataFrame, optional
         More interventions than ``sources.interventions`` has, with its contract's columns (`at` aware). One that the
         source has too (account, UTC day, held out or not, and playbook where the source says one) counts once.
+    summary : Path, optional
+        Where the summary of the events is kept between runs (`churnfit.history.summary`). Without it checks look
+        through all events.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def open_sources(
             with _noted(faults):
                 _create(con, table, contract, origins=origins.get(table, []), spec=spec)
         _raise_all(faults)
+        if spec.sources.measures is None:
+            summarise_events(con, spec, root, kept=summary)
         if interventions is not None and not interventions.empty:
             _add_interventions(con, interventions)
         if spec.cohort.churn_kinds:

@@ -80,5 +80,5 @@ class Watch:
 
     def _newest_fact(self) -> pd.Timestamp | None:
         spec = self._workspace.spec(self._card)
-        with open_sources(spec, self._workspace.root) as con:
+        with open_sources(spec, self._workspace.root, summary=self._workspace.summary(spec)) as con:
             return newest_fact(con, spec)

@@ -88,7 +88,7 @@ def opened_for_scoring(
     DataError
         The first error of the sources' checks; where measured, CF314 when the sources end too long before the date.
     """
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, summary=workspace.summary(spec)) as con:
         if not checked:
             # a past date is scored from sources that know what came later: the snapshot looks away
             require_clean(check_sources(con, spec, observed_to=max(until, now())))
