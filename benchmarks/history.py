@@ -3,30 +3,35 @@
 Run in the repository: python benchmarks/history.py [--events 100_000_000 --dates 3]. Each contender takes the same 25
 readings of 100,000 accounts in a process of its own; what is printed is CPU seconds of the whole process (user and
 system, imports included) and peak memory, then ratios beside their targets. Answers are compared on sampled accounts.
-A contender is ended at 8 GB, or at ten times the CPU seconds of day tables, and that is said. Then nights: 1, 2 and 4
-days more of 100,000 events each, whatever the size of the log; run two sizes to see what a night owes to the base.
+A contender is stopped at 8 GB, or at four times the CPU seconds of day tables, and that is said: what it had used by
+then is less than it costs. Then nights: 1, 2 and 4 days more of 100,000 events each, whatever the size of the log; run
+two sizes to see what a night owes to the base. Half a second of each process is numba, which loads before its first
+loop: nights and further dates are told with it (the whole process) and without it (the parts behind).
+What is measured is kept until the next run; with --resume it is not measured again as long as the code that it came
+from is the same, so that a long comparison may be made in pieces (--dates 1 --contenders pandas, then the next).
 Logs are made once and kept in ~/.cache/churnfit-benchmarks/history (10 bytes an event); --clean removes them. Polars is
 installed on first use, in an environment of its own beside them (benchmarks/history_polars.txt). Exit code 1 when a
 target is missed.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from dataclasses import dataclass, replace
-from functools import cache
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from history_contenders import CONTENDERS, DAY_0, DAYS, KINDS, MICROSECONDS, asked
+from history_contenders import CONTENDERS, DAY_0, DAYS, KINDS, MICROSECONDS, ROOT, asked
 
 CACHE = Path.home() / ".cache" / "churnfit-benchmarks" / "history"
 POLARS = Path(__file__).with_name("history_polars.txt")
@@ -38,7 +43,7 @@ OTHERS = ("pandas", "polars", "duckdb")
 NIGHT_EVENTS = 100_000
 NIGHTS = (1, 2, 4)
 MOST_GB = 8.0
-PATIENCE = 10.0  # times the CPU seconds of day tables
+PATIENCE = 4.0  # times the CPU seconds of day tables
 NIGHT_AT_MOST = 3.0  # times what as many events cost in the first build: in proportion, give or take
 
 
@@ -110,6 +115,38 @@ class Cost:
     ended: str = ""
 
 
+class Kept:
+    """What was measured with the code as it is, one line each in a file.
+
+    A cost is known by what was measured (a contender's name, or a part's) and how many dates or nights.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        lines = path.read_text().splitlines() if path.exists() else []
+        stored = [json.loads(line) for line in lines]
+        self.costs = {(what, n): Cost(**cost) for what, n, code, cost in stored if code == _code_of(what)}
+
+    def cost(self, what: str, number: int, measure: Callable[[], Cost]) -> Cost:
+        """Return what is kept, or measure it and keep it; print it."""
+        known = (what, number) in self.costs
+        if not known:
+            found = self.costs[what, number] = measure()
+            with self._path.open("a") as file:
+                file.write(json.dumps([what, number, _code_of(what), asdict(found)]) + "\n")
+        said(f"{what}, {number}" + (" (kept)" if known else ""), self.costs[what, number])
+        return self.costs[what, number]
+
+
+@cache
+def _code_of(what: str) -> str:
+    """Return the hash of the code that a measurement depends on: for ours, all that keeps history."""
+    paths = [Path(__file__).with_name("history_contenders.py")]
+    if what not in ("limit", *OTHERS):
+        paths += sorted((ROOT / "src" / "churnfit" / "history").rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
 def measured(
     options: argparse.Namespace, contender: str, *, dates: int, tables: Path, out: Path, most_seconds: float = 0.0
 ) -> Cost:
@@ -127,9 +164,9 @@ def measured(
         time.sleep(0.1)
         seconds, peak_gb = _so_far(process.pid, peak_gb)
         if peak_gb > MOST_GB:
-            ended = f"out of memory at {MOST_GB:g} GB"
+            ended = f"stopped at {MOST_GB:g} GB"
         elif most_seconds and seconds > most_seconds:
-            ended = f"not finished in {most_seconds:.0f} CPU seconds"
+            ended = f"stopped at {most_seconds:.0f} CPU seconds"
         if ended:
             process.kill()
             break
@@ -192,14 +229,14 @@ def run_one(options: argparse.Namespace) -> None:
     print(json.dumps({"peak_gb": peak / 1e6, "inside": inside or {}}))
 
 
-def compared(folder: Path, others: list[str]) -> None:
+def compared(folder: Path, others: list[str], dates: int) -> None:
     """Raise when a contender's answers differ from ours on sampled accounts."""
     import pandas as pd
 
-    ours = pd.read_parquet(folder / "ours.parquet").set_index("account_id")
+    ours = pd.read_parquet(folder / f"ours-{dates}.parquet").set_index("account_id")
     chosen = ours.sample(min(SAMPLE, len(ours)), random_state=0).index
     for other in others:
-        theirs = pd.read_parquet(folder / f"{other}.parquet").set_index("account_id").reindex(chosen)
+        theirs = pd.read_parquet(folder / f"{other}-{dates}.parquet").set_index("account_id").reindex(chosen)
         for each in asked():
             fill = 0 if each.taken in ("events", "users", "days") else np.nan
             mine, his = (
@@ -231,77 +268,91 @@ def main() -> None:
     make_log(log, options.events, options.accounts)
     make_log(CACHE / str(SMOKE_EVENTS), SMOKE_EVENTS, SMOKE_ACCOUNTS)
     (log / "events-2.parquet").unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(dir=CACHE) as name:
-        try:
-            met = _compete(options, Path(name), log)
-        finally:
-            (log / "events-2.parquet").unlink(missing_ok=True)
+    folder = CACHE / f"run-{options.events}"
+    if not options.resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)
+    try:
+        met = _compete(options, folder, log)
+    finally:
+        (log / "events-2.parquet").unlink(missing_ok=True)
     raise SystemExit(0 if met or options.smoke else 1)
 
 
 def _compete(options: argparse.Namespace, folder: Path, log: Path) -> bool:
     """Measure everybody in turn; return whether every target is met."""
-    out = {name: folder / f"{name}.parquet" for name in (*CONTENDERS, "warm", "other")}
-    most = max(options.dates)
+    kept = Kept(folder / "costs.jsonl")
     if options.warm:  # the loops are compiled once per machine, which is no part of any run
         few = argparse.Namespace(events=SMOKE_EVENTS, accounts=SMOKE_ACCOUNTS)
-        measured(few, "ours", dates=1, tables=folder / "warm", out=out["warm"])
+        measured(few, "ours", dates=1, tables=folder / "warm", out=folder / "warm.parquet")
     print(f"{options.events:,} events, {options.accounts:,} accounts; CPU seconds and peak GB of the process")
-    costs = {("limit", 0): measured(options, "limit", dates=1, tables=folder, out=out["limit"])}
-    said("the limit: decode and sum five columns", costs["limit", 0])
+    kept.cost("limit", 1, lambda: measured(options, "limit", dates=1, tables=folder, out=folder / "limit.parquet"))
     for dates in options.dates:
-        tables = folder / f"tables-{dates}"
-        ours = costs["ours", dates] = measured(options, "ours", dates=dates, tables=tables, out=out["ours"])
-        said(f"ours, {dates} dates (first build)", ours)
+        tables, out = folder / f"tables-{dates}", folder / f"ours-{dates}.parquet"
+        ours = partial(measured, options, "ours", dates=dates, tables=tables, out=out)
+        patience = PATIENCE * kept.cost("ours", dates, partial(_anew, tables, ours)).seconds
         for name in options.contenders:
-            patience = PATIENCE * ours.seconds
-            cost = measured(options, name, dates=dates, tables=tables, out=out[name], most_seconds=patience)
-            costs[name, dates] = cost
-            said(f"{name}, {dates} dates", cost)
-        if dates != most:
-            shutil.rmtree(tables)
-    tables = folder / f"tables-{most}"
+            theirs = partial(measured, options, name, dates=dates, tables=tables, most_seconds=patience)
+            kept.cost(name, dates, partial(theirs, out=folder / f"{name}-{dates}.parquet"))
+    most = max(options.dates)
+    tables, out = folder / f"tables-{most}", folder / "other.parquet"
     for dates in (1, 12):
-        costs["stored", dates] = measured(options, "ours", dates=dates, tables=tables, out=out["other"])
-        said(f"ours on stored tables, {dates} dates", costs["stored", dates])
+        stored = partial(measured, options, "ours", dates=dates, tables=tables, out=out)
+        kept.cost(f"stored tables of {most}, dates", dates, stored)
     for nights in (0, *NIGHTS):
-        copy = folder / f"nights-{nights}"
-        shutil.copytree(tables, copy, copy_function=os.link)  # files of day tables are replaced, never written into
-        if nights:
-            (log / "events-2.parquet").hardlink_to(log / f"nights-{nights}.parquet")
-        costs["nights", nights] = measured(options, "ours", dates=0, tables=copy, out=out["other"])
-        said(f"ours, {nights} nights more", costs["nights", nights])
-        (log / "events-2.parquet").unlink(missing_ok=True)
-    finished = [name for name in options.contenders if not costs[name, most].ended]
+        kept.cost(f"stored tables of {most}, nights more", nights, partial(_night, options, tables, log, nights))
+    finished = [name for name in options.contenders if not kept.costs[name, most].ended]
     if finished:
-        compared(folder, finished)
-    return _judge(options, costs, most)
+        compared(folder, finished, most)
+    return _judge(options, kept.costs, most)
+
+
+def _anew(tables: Path, build: Callable[[], Cost]) -> Cost:
+    shutil.rmtree(tables, ignore_errors=True)
+    return build()
+
+
+def _night(options: argparse.Namespace, tables: Path, log: Path, nights: int) -> Cost:
+    """Bring a copy of `tables` up to date with a log that has `nights` more."""
+    copy = tables.parent / "nights"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(tables, copy, copy_function=os.link)  # files of day tables are replaced, never written into
+    if nights:
+        (log / "events-2.parquet").hardlink_to(log / f"nights-{nights}.parquet")
+    try:
+        return measured(options, "ours", dates=0, tables=copy, out=tables.parent / "other.parquet")
+    finally:
+        (log / "events-2.parquet").unlink(missing_ok=True)
 
 
 def _judge(options: argparse.Namespace, costs: dict[tuple[str, int], Cost], most: int) -> bool:
     """Print every ratio beside its target; return whether all are met."""
-    seconds = {key: cost.seconds for key, cost in costs.items()}
-    build = costs["ours", most].inside["brought"]
+    stored, nights = f"stored tables of {most}, dates", f"stored tables of {most}, nights more"
+    first, limit = costs["ours", most], costs["limit", 1]
+    build = first.inside["loading"] + first.inside["brought"]
     answers = []
     for dates in options.dates:
         for other in options.contenders:
+            ratio = costs["ours", dates].seconds / costs[other, dates].seconds
             ended = costs[other, dates].ended
-            if ended:
-                print(f"pass  {dates} dates, {other}: {ended}; ours {seconds['ours', dates]:.1f}")
-            else:
-                ratio = seconds["ours", dates] / seconds[other, dates]
-                answers.append(target(f"{dates} dates, ours / {other}", ratio, 1.0))
+            answers.append(target(f"{dates} dates, ours / {other}" + (f" ({ended})" if ended else ""), ratio, 1.0))
     if options.events >= FULL_EVENTS:  # of fewer, starting up is too large a part
-        answers.append(target("first build / the limit", build / seconds["limit", 0], 3.0))
-    answers.append(target("peak memory of the first build", costs["ours", most].peak_gb, 1.5, " GB"))
-    further = (costs["stored", 12].inside["taken"] - costs["stored", 1].inside["taken"]) / 11
+        answers.append(target("first build / the limit", build / limit.seconds, 3.0))
+    answers.append(target("peak memory of the first build", first.peak_gb, 1.5, " GB"))
+    further = (costs[stored, 12].inside["taken"] - costs[stored, 1].inside["taken"]) / 11
     answers.append(target("each further date / first build", further / build, 0.05))
-    whole = seconds["stored", 1] / seconds["ours", most]
-    answers.append(target("a new date on stored tables, whole process / first build", whole, 0.15))
+    new = costs[stored, 1]
+    answers.append(
+        target("a new date on stored tables / first build, whole process", new.seconds / first.seconds, 0.15)
+    )
+    behind = [cost.inside["brought"] + cost.inside["taken"] for cost in (new, first)]
+    print(f"      without starting up: {behind[0] / behind[1]:.2f} ({behind[0]:.2f} s of {behind[1]:.2f})")
     built = build * min(NIGHT_EVENTS, options.events) / options.events
     for count in NIGHTS:
-        night = costs["nights", count].inside["brought"] / (count * built)
+        night = costs[nights, count].inside["brought"] / (count * built)
         answers.append(target(f"{count} nights / as many events of the first build", night, NIGHT_AT_MOST))
+        more = costs[nights, count].seconds - costs[nights, 0].seconds
+        print(f"      whole process: {costs[nights, count].seconds:.2f} s, {more:.2f} s more than without a new event")
     return all(answers)
 
 
@@ -312,6 +363,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--accounts", type=int, default=100_000)
     parser.add_argument("--contenders", type=lambda text: text.split(",") if text else [])
     parser.add_argument("--smoke", action="store_true", help="few events: that it runs, not how fast")
+    parser.add_argument("--resume", action="store_true", help="measure only what the last runs have not")
     parser.add_argument("--clean", action="store_true", help="remove the logs that were made")
     parser.add_argument("--run", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--tables", type=Path, help=argparse.SUPPRESS)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["CONTENDERS", "DAYS", "DAY_0", "KINDS", "MICROSECONDS", "as_ofs", "asked"]
+__all__ = ["CONTENDERS", "DAYS", "DAY_0", "KINDS", "MICROSECONDS", "ROOT", "as_ofs", "asked"]
 
 ROOT = Path(__file__).resolve().parents[1]
 DAY_0 = 19_723  # 2024-01-01
@@ -82,11 +82,15 @@ def _as_number(column: Any) -> Any:
 
 
 def run_ours(log: Path, *, dates: int, tables: Path, out: Path, accounts: int, warm: Path) -> dict[str, float]:
-    """Bring the day tables in `tables` up to date, then take the readings."""
+    """Bring the day tables in `tables` up to date, then take the readings; return what each part cost.
+
+    `loading` is what numba costs before the first of its loops runs, once in each process.
+    """
     sys.path.insert(0, str(ROOT / "src"))
     import duckdb
     import pandas as pd
 
+    from churnfit.history.days import kernels
     from churnfit.history.days.engine import DayTables
     from churnfit.history.readings import Reading, Selection, Window
     from churnfit.spec import ScorecardSpec
@@ -110,13 +114,16 @@ def run_ours(log: Path, *, dates: int, tables: Path, out: Path, accounts: int, w
     }
     days = DayTables(folder=tables, spec=spec, root=log)
     con = duckdb.connect()
+    before = time.process_time()
+    kernels.taken(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32))
+    loading = time.process_time() - before
     if not dates:  # loading the loops is no part of what a night's events cost
         DayTables(folder=out.parent / "loops", spec=spec, root=warm).bring_up_to_date(con, readings)
     before = time.process_time()
     came, _ = days.bring_up_to_date(con, readings)
     brought = time.process_time() - before
     if not dates:
-        return {"brought": brought}
+        return {"loading": loading, "brought": brought}
     con.execute("SET TimeZone='UTC'").fetchall()
     grid = pd.MultiIndex.from_product([[f"A{n:06d}" for n in range(accounts)], as_ofs(dates)]).to_frame(index=False)
     grid.columns = ["account_id", "as_of_day"]
@@ -126,7 +133,7 @@ def run_ours(log: Path, *, dates: int, tables: Path, out: Path, accounts: int, w
     taken = con.sql(days(con, readings, "SELECT * FROM grid_given"))
     newest = as_ofs(1)[0] * 86_400
     taken.filter(f"epoch(as_of) = {newest}").order("account_id").to_parquet(str(out))
-    return {"brought": brought, "taken": time.process_time() - before, "came " + came: 0.0}
+    return {"loading": loading, "brought": brought, "taken": time.process_time() - before, "came " + came: 0.0}
 
 
 def run_pandas(log: Path, *, dates: int, out: Path, **_: Any) -> None:

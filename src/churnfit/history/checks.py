@@ -181,7 +181,9 @@ def _measures_can_be_acted_on(spec: ScorecardSpec) -> list[Finding]:
 
 
 def _kinds_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> list[Finding]:
-    present = [row[0] for row in con.execute("SELECT DISTINCT kind FROM events WHERE kind IS NOT NULL").fetchall()]
+    present = [
+        row[0] for row in con.execute("SELECT DISTINCT kind FROM events_summary WHERE kind IS NOT NULL").fetchall()
+    ]
     findings = []
     for kind in event_kinds(spec.measures):
         if kind not in present:
@@ -206,7 +208,9 @@ def _features_happen(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> lis
         named = [*measure.of, *of_goals, *measure.where.get("feature", [])]
         if not named:
             continue
-        query = f"SELECT DISTINCT feature FROM events WHERE feature IS NOT NULL AND kind IN {any_of(measure.kinds)}"
+        query = (
+            f"SELECT DISTINCT feature FROM events_summary WHERE feature IS NOT NULL AND kind IN {any_of(measure.kinds)}"
+        )
         present = [row[0] for row in con.execute(query).fetchall()]
         unseen = [feature for feature in dict.fromkeys(named) if feature not in present]
         if unseen:

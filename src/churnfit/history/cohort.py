@@ -162,7 +162,7 @@ def newest_fact(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec) -> pd.Times
         return None
     newest = fetch_frame(
         con,
-        "SELECT date_trunc('day', greatest((SELECT max(recorded_at) FROM events WHERE recorded_at < now()), "
+        "SELECT date_trunc('day', greatest((SELECT max(recorded_at) FROM events_summary WHERE recorded_at < now()), "
         "(SELECT max(churned_at) FROM accounts WHERE churned_at < now()))) + to_days(1) AS until",
     )["until"].iloc[0]
     return None if pd.isna(newest) else pd.Timestamp(newest)

@@ -17,7 +17,7 @@ from churnfit.spec import ScorecardSpec
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["feeds"]
+__all__ = ["all_are_fresh", "feeds"]
 
 _LOOKED_BACK_DAYS = 365
 _FEWEST_DAYS = 30  # on which a kind came in; of a rarer one no silence is long
@@ -43,11 +43,7 @@ def feeds(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timesta
         a year), days (on which it came in a year), age_days (full days between that day and `as_of`),
         longest_pause_days (days without it between two days with it) and stopped. Empty for a wide table.
     """
-    reading: dict[str, list[str]] = {}
-    for name, measure in spec.measures.items():
-        named = (*measure.kinds, *measure.per_kinds, measure.asked_kind, measure.planned_kind)
-        for kind in dict.fromkeys(kind for kind in named if kind is not None):
-            reading.setdefault(kind, []).append(name)
+    reading = _reading(spec)
     stamp = literal(as_of.to_pydatetime(warn=False))
     if spec.sources.measures is not None or not reading:
         return pd.DataFrame({name: [] for name in _COLUMNS})
@@ -68,6 +64,32 @@ def feeds(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timesta
     known = table["days"] >= _FEWEST_DAYS
     table["stopped"] = known & (table["age_days"] > allowed) & ~table["kind"].isin(spec.cohort.may_stop)
     return table[_COLUMNS]
+
+
+def all_are_fresh(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> bool:
+    """Return whether every kind that ever came has come within ``cohort.max_age_days`` before `as_of`, and not later.
+
+    What a summary of the events can answer: where it is so, none has stopped, and nobody need look through the events.
+    """
+    reading = _reading(spec)
+    if spec.sources.measures is not None or not reading:
+        return True
+    newest = fetch_frame(
+        con,
+        "SELECT kind, max(occurred_at) AS newest FROM events_summary "
+        f"WHERE kind IN {any_of(sorted(reading))} GROUP BY kind",
+    )["newest"]
+    return bool(newest.between(as_of - pd.Timedelta(days=spec.cohort.max_age_days), as_of, inclusive="left").all())
+
+
+def _reading(spec: ScorecardSpec) -> dict[str, list[str]]:
+    """Return by kind of event the measures that read it."""
+    reading: dict[str, list[str]] = {}
+    for name, measure in spec.measures.items():
+        named = (*measure.kinds, *measure.per_kinds, measure.asked_kind, measure.planned_kind)
+        for kind in dict.fromkeys(kind for kind in named if kind is not None):
+            reading.setdefault(kind, []).append(name)
+    return reading
 
 
 _COLUMNS = ["kind", "measures", "newest", "days", "age_days", "longest_pause_days", "stopped"]

@@ -15,7 +15,7 @@ from churnfit.history.sql import column_types, identifier, literal
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["OpenedFile", "cell", "complaint", "files_of", "open_file"]
+__all__ = ["OpenedFile", "cell", "complaint", "files_of", "open_file", "parquet_relation"]
 
 _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
@@ -64,7 +64,7 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
     paths = {_escaped(str(file)): file for file in found}
     view = f"files.{identifier(name)}"
     try:
-        reader = _reader(found[0].name.lower(), paths, where)
+        reader = _reader(paths, where)
         _refuse_doubles(found, where)
         if found[0].name.lower().endswith(_CSV):
             raw = f"texts.{identifier(name)}"
@@ -100,6 +100,13 @@ def files_of(path: str, root: Path) -> list[Path]:
     return [file.resolve() for file in found]
 
 
+def parquet_relation(paths: list[Path]) -> str:
+    """Return SQL for the rows of Parquet files that are open already."""
+    # can_have_nan: DuckDB 2.0 otherwise trusts min/max statistics and folds isnan() to false
+    listed = ", ".join(literal(_escaped(str(path))) for path in paths)
+    return f"read_parquet([{listed}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
+
+
 def _resolve(path: str, root: Path, name: str) -> list[Path]:
     where = f"source '{name}' ({path})"
     found = files_of(path, root)
@@ -124,14 +131,15 @@ def _escaped(path: str) -> str:
     return "".join(f"[{sign}]" if sign in _GLOB else sign for sign in path)
 
 
-def _reader(file_name: str, paths: dict[str, Path], where: str) -> str:
-    listed = ", ".join(literal(each) for each in paths)
+def _reader(paths: dict[str, Path], where: str) -> str:
+    found = list(paths.values())
+    file_name = found[0].name.lower()
     if file_name.endswith(_PARQUET):
-        # can_have_nan: DuckDB 2.0 otherwise trusts min/max statistics and folds isnan() to false
-        return f"read_parquet([{listed}], can_have_nan=true, union_by_name=true, hive_types_autocast=false)"
+        return parquet_relation(found)
     if file_name.endswith(_CSV):
         return csv_relation(paths)
     if file_name.endswith(_JSON):
+        listed = ", ".join(literal(each) for each in paths)
         return f"read_json([{listed}], union_by_name=true)"
     raise DataError(
         "CF402",

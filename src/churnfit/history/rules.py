@@ -66,14 +66,25 @@ class Rule:
 
 
 def broken_rules(con: duckdb.DuckDBPyConnection, rules: list[Rule]) -> list[Finding]:
-    """Return a finding for each rule that some row breaks; one scan per relation, and one more per broken rule."""
+    """Return a finding for each rule that some row breaks; one scan per relation, and one more per broken rule.
+
+    Events are looked through where their summary breaks a rule.
+    """
     findings = []
     for relation in dict.fromkeys(rule.relation for rule in rules):
         asked = [rule for rule in rules if rule.relation == relation]
-        counts = ", ".join(f"count(*) FILTER (WHERE {rule.broken})" for rule in asked)
-        totals = con.execute(f"SELECT {counts} FROM {relation}").fetchall()[0]
+        if relation == EVENTS.name and not any(_totals(con, asked, "events_summary")):
+            continue
+        totals = _totals(con, asked, relation)
         findings += [_finding(con, rule, total) for rule, total in zip(asked, totals, strict=True) if total]
     return findings
+
+
+def _totals(con: duckdb.DuckDBPyConnection, rules: list[Rule], relation: str) -> tuple[int, ...]:
+    """Return of how many rows of `relation` each rule is broken."""
+    counts = ", ".join(f"count(*) FILTER (WHERE {rule.broken})" for rule in rules)
+    totals: tuple[int, ...] = con.execute(f"SELECT {counts} FROM {relation}").fetchall()[0]
+    return totals
 
 
 def _finding(con: duckdb.DuckDBPyConnection, rule: Rule, total: int) -> Finding:
@@ -243,8 +254,8 @@ def _date_rules() -> list[Rule]:
 
 def _event_rules() -> list[Rule]:
     unknown = (
-        "(SELECT account_id, count(*) AS events FROM events WHERE account_id IS NOT NULL "
-        "AND account_id NOT IN (SELECT account_id FROM accounts WHERE account_id IS NOT NULL) GROUP BY account_id)"
+        "(SELECT DISTINCT account_id FROM events_summary WHERE account_id IS NOT NULL "
+        "AND account_id NOT IN (SELECT account_id FROM accounts WHERE account_id IS NOT NULL))"
     )
     return [
         Rule(

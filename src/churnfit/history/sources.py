@@ -12,6 +12,7 @@ from churnfit.errors import ChurnfitError, DataError, SpecError
 from churnfit.history.contracts import SQL_TYPES, UNREADABLE_SUFFIX, Origin, contract_select
 from churnfit.history.files import complaint, open_file
 from churnfit.history.sql import any_of, column_types, identifier, literal
+from churnfit.history.summary import summarise_events
 from churnfit.spec import ScorecardSpec, Source, nearest
 from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableContract
 
@@ -41,13 +42,14 @@ def open_sources(
     *,
     interventions: pd.DataFrame | None = None,
     unreadable_as_gaps: bool = False,
+    summary: Path | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Yield an in-memory DuckDB connection with the spec's tables as contracts.
 
-    ``accounts`` (its ``churned_at`` no later than the first event of ``cohort.churn_kinds``), ``events`` and
-    ``interventions``, or ``measures`` and ``interventions``: contract columns first, in
-    order, typed and in UTC; then, in ``accounts`` and ``measures``, whatever else the source has. After the files are
-    opened DuckDB can read nothing but them, and its configuration is locked.
+    ``accounts`` (its ``churned_at`` no later than the first event of ``cohort.churn_kinds``), ``events`` and their
+    ``events_summary``, and ``interventions``, or ``measures`` and ``interventions``: contract columns first, in order,
+    typed and in UTC; then, in ``accounts`` and ``measures``, whatever else the source has. After the files are opened
+    DuckDB can read nothing but them, and its configuration is locked.
 
     Parameters
     ----------
@@ -61,6 +63,9 @@ def open_sources(
         source has too (account, UTC day, held out or not, and playbook where the source says one) counts once.
     unreadable_as_gaps : bool
         Read text that is no number or timestamp, where one is due, as a gap; `churnfit.history.quarantine` lists it.
+    summary : Path, optional
+        Where the summary of the events is kept between runs (`churnfit.history.summary`). Without it checks look
+        through all events.
 
     Raises
     ------
@@ -83,6 +88,8 @@ def open_sources(
             with _noted(faults):
                 _create(con, table, contract, origins.get(table, []), spec=spec, unreadable_as_gaps=unreadable_as_gaps)
         _raise_all(faults)
+        if spec.sources.measures is None:
+            summarise_events(con, spec, root, kept=summary)
         if interventions is not None and not interventions.empty:
             _add_interventions(con, interventions)
         if spec.cohort.churn_kinds:

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlglot import exp
-
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
@@ -25,7 +23,7 @@ def identifier(name: str) -> str:
     >>> identifier('a"b')
     '"a""b"'
     """
-    return exp.to_identifier(name, quoted=True).sql(dialect="duckdb")
+    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: Value) -> str:
@@ -46,7 +44,7 @@ def literal(value: Value) -> str:
         return text if "e" in text else f"{text}e0"
     if isinstance(value, datetime):
         return f"CAST({literal(value.isoformat())} AS TIMESTAMPTZ)"
-    return exp.Literal.string(value).sql(dialect="duckdb")
+    return "'" + value.replace("'", "''") + "'"
 
 
 def any_of(values: Iterable[str]) -> str:

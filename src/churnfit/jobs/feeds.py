@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from churnfit.errors import DataError
+from churnfit.history.feeds import all_are_fresh
 from churnfit.history.feeds import feeds as of_kinds
 from churnfit.history.sources import open_sources
 from churnfit.jobs.workspace import Workspace
@@ -33,6 +34,8 @@ def require_running(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Time
     DataError
         CF314 when one has, while others may have gone on.
     """
+    if all_are_fresh(con, spec, as_of):
+        return
     kinds = of_kinds(con, spec, as_of)
     stopped = kinds[kinds["stopped"]]
     if stopped.empty:

@@ -187,7 +187,7 @@ def _opened(workspace: Workspace, spec: ScorecardSpec) -> AbstractContextManager
     """Open the sources together with what was done about the card's own CTAs so far."""
     own = interventions(workspace, spec.name)
     done = own[own["at"] <= now()]  # a day scored ahead is no fact yet
-    return open_sources(spec, workspace.root, interventions=done)
+    return open_sources(spec, workspace.root, interventions=done, summary=workspace.summary(spec))
 
 
 def _labelled(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> tuple[pd.DataFrame, pd.Timestamp]:

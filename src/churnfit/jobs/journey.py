@@ -47,7 +47,7 @@ def journey(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> JourneyR
             came="none",
             fix="`churnfit init` writes a commented example.",
         )
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, summary=workspace.summary(spec)) as con:
         require_clean(check_sources(con, spec, observed_to=max(as_of, now())))
         days = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
     return journey_report(days, spec.journey, as_of=as_of.date())

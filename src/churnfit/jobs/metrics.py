@@ -85,5 +85,6 @@ class Watch:
 
     def _newest_fact(self) -> pd.Timestamp | None:
         spec = self._workspace.spec(self._card)
-        with open_sources(spec, self._workspace.root, unreadable_as_gaps=True) as con:
+        summary = self._workspace.summary(spec)
+        with open_sources(spec, self._workspace.root, unreadable_as_gaps=True, summary=summary) as con:
             return newest_fact(con, spec)

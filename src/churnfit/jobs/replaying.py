@@ -70,7 +70,7 @@ def last_day(workspace: Workspace, card: str) -> pd.Timestamp:
 
 def newest_day(workspace: Workspace, spec: ScorecardSpec, *, by: pd.Timestamp) -> pd.Timestamp:
     """Return the newest day that the sources know, at the latest that of `by`."""
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, summary=workspace.summary(spec)) as con:
         newest = newest_fact(con, spec)
     return by.normalize() if newest is None else min(newest, by.normalize())
 

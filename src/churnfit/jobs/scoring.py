@@ -130,7 +130,8 @@ def opened_for_scoring(
     DataError
         The first error of the sources' checks, of faulty rows where they are too many.
     """
-    with open_sources(spec, workspace.root, unreadable_as_gaps=not checked) as con:
+    summary = workspace.summary(spec)
+    with open_sources(spec, workspace.root, unreadable_as_gaps=not checked, summary=summary) as con:
         # a past date is scored from sources that know what came later: the snapshot looks away
         found = Quarantine() if checked else set_aside(con, spec, observed_to=max(until, now()))
         yield Measuring(con=con, workspace=workspace, spec=spec, quarantine=found)

@@ -133,6 +133,10 @@ class Workspace:
             return SparkEngine(spec=spec, root=self.root)
         return events_engine
 
+    def summary(self, spec: ScorecardSpec) -> Path | None:
+        """Return where the summary of a card's events is kept; None where its engine keeps nothing of events."""
+        return self.folder / "checked" / f"{spec.name}.summary" if spec.history.engine == "days" else None
+
     @property
     def scores(self) -> Path:
         """Where scoring runs are published."""

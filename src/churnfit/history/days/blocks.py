@@ -1,4 +1,4 @@
-"""Events that wait to be read by account, each a packed row: all that is known of it moves in one piece when sorted."""
+"""Events that wait to be read by account: in columns as they come, then each a row, moved in one piece."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from churnfit.history.days.plan import Rows
 __all__ = ["BATCH_EVENTS", "Block"]
 
 BATCH_EVENTS = 1 << 18  # at once: a row group of many writers, so that its dictionaries are looked up once
-_BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 80 bytes of memory each
+_BLOCK_EVENTS = 1 << 22  # more: fewer rows where days are split between blocks, and 80 bytes of memory each
 
 
 class Block:
@@ -22,14 +22,19 @@ class Block:
     Parameters
     ----------
     columns : dict of str to dtype
-        What is kept of an event besides its account.
+        What is kept of an event besides its account: a number of 64 bits, or several of one kind, as (dtype, number).
     """
 
     def __init__(self, columns: dict[str, Any]) -> None:
-        kind = np.dtype([(name, *each) if isinstance(each, tuple) else (name, each) for name, each in columns.items()])
+        self._columns: dict[str, tuple[Any, slice | int]] = {}
+        words = 0
+        for name, kind in columns.items():
+            dtype, several = kind if isinstance(kind, tuple) else (kind, 0)
+            self._columns[name] = dtype, slice(words, words + several) if several else words
+            words += several or 1
         most = _BLOCK_EVENTS + BATCH_EVENTS
-        self._rows, self._sorted = np.zeros(most, dtype=kind), np.zeros(most, dtype=kind)
-        self._account, self._order = np.zeros((2, most), dtype=np.int32)
+        self._waiting, self._rows = np.empty((words, most), np.uint64), np.empty((most, words), np.uint64)
+        self._account = np.empty(most, dtype=np.int32)
         self.events = 0
 
     @property
@@ -39,17 +44,16 @@ class Block:
 
     def add(self, account: NDArray[np.int32], events: Rows) -> None:
         """Take at most `BATCH_EVENTS` events with all columns, while it is not full."""
-        end = self.events + len(account)
-        self._account[self.events : end] = account
-        for name in self._rows.dtype.names or ():
-            self._rows[name][self.events : end] = events[name]
-        self.events = end
+        new = slice(self.events, self.events + len(account))
+        self._account[new] = account
+        for name, (dtype, words) in self._columns.items():
+            self._waiting[words, new].view(dtype)[:] = events[name].T
+        self.events = new.stop
 
     def emptied(self, n_accounts: int) -> Rows:
         """Return the events' columns by account, those of one account as they came, until it is called again."""
         n, self.events = self.events, 0
-        order = self._order[:n]
-        start = kernels.by_account(self._account[:n], n_accounts, order)
-        rows = np.take(self._rows, order, out=self._sorted[:n], mode="clip")  # other modes copy twice
-        account = np.repeat(np.arange(n_accounts, dtype=np.int32), np.diff(start, prepend=0))
-        return {"account": account} | {name: rows[name] for name in rows.dtype.names or ()}
+        ends = kernels.by_account(self._account[:n], n_accounts, self._waiting, self._rows)
+        account = np.repeat(np.arange(n_accounts, dtype=np.int32), np.diff(ends, prepend=0))
+        columns = {name: self._rows[:n, words].view(dtype) for name, (dtype, words) in self._columns.items()}
+        return {"account": account} | columns

@@ -23,10 +23,10 @@ __all__ = ["Builder", "too_large"]
 
 Write = Callable[[str, Rows], None]
 
-_ROWS_AT_ONCE = 1 << 20  # rows of a table in memory before they are written
+_ROWS_AT_ONCE = 1 << 18  # rows of a table in memory before they are written
 _LOW = 0xFFFFFFFF  # the lag in a number of day and lag
 _VALUED = {"value": np.float64, "occurred": np.int64, "recorded": np.int64}
-_KEY = (np.uint64, (2,))
+_KEY = (np.uint64, 2)
 _COLUMN_OF: dict[Marked, str] = {"users": "user_id", "features": "feature"}
 
 
@@ -61,25 +61,26 @@ class Builder:
         self._looked_up, self._codes = np.zeros((0, 2), dtype=np.uint64), np.zeros(0, dtype=np.int32)
         self._first_known = np.zeros(0, dtype=np.int32)
         self.built_to = 0
-        event = {"when": np.int64, "kind": np.int32, "feature": np.int32, "user": np.int32}
-        event = {name: kind for name, kind in event.items() if name in ("when", "kind") or name in self._named}
+        event = dict.fromkeys(("when", "kind", *self._named), np.int64)
         self._events = Block(event | dict.fromkeys(self._owned, _KEY))
         self._valued = Block(event | _VALUED)
         self._out = {name: _empty(COLUMNS[name]) for name in self._numbers}
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
     def take(self, batch: pa.RecordBatch) -> None:
-        """Take events of any kinds, with the plan's columns."""
+        """Take events of any kinds, with the plan's columns; without ``recorded_at``, known as they occurred."""
         for begin in range(0, len(batch), BATCH_EVENTS):
             self._take(batch.slice(begin, BATCH_EVENTS))
 
     def _take(self, batch: pa.RecordBatch) -> None:
         kind = self._kind(batch)
         rows = np.flatnonzero((kind >= 0) & _there(batch["account_id"]) & _there(batch["occurred_at"]))
-        kind = kind[rows]
+        kind = np.take(kind, rows)
         texts = {name: column.texts(batch[name], rows) for name, column in self._texts.items()}
         account = self._account(texts["account_id"])
-        occurred, recorded = (_moments(batch[name])[rows] for name in ("occurred_at", "recorded_at"))
+        occurred = np.take(_moments(batch["occurred_at"]), rows)
+        apart = "recorded_at" in batch.schema.names
+        recorded = np.take(_moments(batch["recorded_at"]), rows) if apart else occurred
         when = np.empty(len(rows), dtype=np.int64)
         newest = kernels.known_when(occurred, recorded, account, when, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
@@ -88,7 +89,7 @@ class Builder:
             codes = kernels.taken(named.find(texts[column].keys()), texts[column].index)
             events[field] = np.where(codes < 0, np.int32(named.count), codes)
         if self._numbers["sums"]:
-            values = _values(batch["value"])[rows]
+            values = np.take(_values(batch["value"]), rows)
             if np.any(np.abs(values) >= LARGEST_VALUE):
                 raise too_large("their sums below it")
             valued = np.flatnonzero(_takes(self._matching["sums"])[kind] & ~np.isnan(values))
@@ -150,7 +151,7 @@ class Builder:
 
     def _matched(self, events: Rows) -> tuple[NDArray[Any], ...]:
         """Return what events are matched by, and when they were; features and users that nothing names are all 0."""
-        unnamed = np.lib.stride_tricks.as_strided(np.zeros(1, dtype=np.int32), (len(events["kind"]),), (0,))
+        unnamed = np.lib.stride_tricks.as_strided(np.zeros(1, dtype=np.int64), (len(events["kind"]),), (0,))
         return events["kind"], events.get("feature", unnamed), events.get("user", unnamed), events["when"]
 
     def _cells(self, events: tuple[NDArray[Any], ...]) -> None:

@@ -2,7 +2,8 @@
 
 Every row finds the grid rows of its account, and counts in those whose window has its day and that knew it: a row is
 known on as_of when day + lag < as_of. Rows come in any order, and several may share a key. An account's grid rows rise
-by as_of, and so do the first and last days of every window: the grid rows that a day counts in lie together.
+by as_of, and so do the first and last days of every window: the grid rows that a day counts in lie together. Most days
+are in no account's window: `reach` says from which day to before which other a window has any at all.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def _counting(oldest, newest, lag, g, end, as_of, first, last):  # type: ignore[
 def cells(rows, grid, asked, out):  # type: ignore[no-untyped-def]
     """Add (selection, account, day, lag, events) to `out` of shape (n_readings, n_grid): events, first, newest day."""
     selection, account, day, lag, events = rows
-    start, as_of, window_first, window_last = grid
+    start, as_of, window_first, window_last, reach = grid
     listed_from, listed, what, window = asked
     for row in range(len(account)):
         a, d = account[row], day[row]
@@ -37,6 +38,8 @@ def cells(rows, grid, asked, out):  # type: ignore[no-untyped-def]
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
             w = window[r]
+            if d < reach[w, 0] or d >= reach[w, 1]:
+                continue
             begin, end = _counting(d, d, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
             for g in range(begin, end):
                 if what[r] == 0:
@@ -54,7 +57,7 @@ def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
     Returns False when a total overflows.
     """
     selection, account, day, lag, values_, total_, occurred, delay, last_value = rows
-    start, as_of, window_first, window_last = grid
+    start, as_of, window_first, window_last, reach = grid
     listed_from, listed, _, window = asked
     for row in range(len(account)):
         a, d = account[row], day[row]
@@ -64,6 +67,8 @@ def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
             w = window[r]
+            if d < reach[w, 0] or d >= reach[w, 1]:
+                continue
             begin, end = _counting(d, d, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
             for g in range(begin, end):
                 total = whole[r, g, 1] + total_[row]
@@ -94,7 +99,7 @@ def _within(bits, block, first, last):  # type: ignore[no-untyped-def]
 def marks(rows, owner, grid, asked, seen):  # type: ignore[no-untyped-def]
     """Set bit k of ``seen[reading, item]`` where the item was seen in the window of its account's k-th grid row."""
     selection, item, block, lag, bits = rows
-    start, as_of, window_first, window_last = grid
+    start, as_of, window_first, window_last, reach = grid
     listed_from, listed, window = asked
     for row in range(len(item)):
         a = owner[item[row]]
@@ -104,6 +109,8 @@ def marks(rows, owner, grid, asked, seen):  # type: ignore[no-untyped-def]
             r = listed[place]
             w = window[r]
             d = np.int64(block[row]) * 64
+            if d + 63 < reach[w, 0] or d >= reach[w, 1]:
+                continue
             begin, end = _counting(d, d + 63, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
             for g in range(begin, end):
                 last = min(window_last[w, g], as_of[g] - lag[row])
@@ -127,7 +134,7 @@ def count(seen, owner, start, out):  # type: ignore[no-untyped-def]
 def days(rows, grid, asked, out):  # type: ignore[no-untyped-def]
     """Count the different days of each window; rows are sorted by selection, account and block."""
     selection, account, block, lag, bits = rows
-    start, as_of, window_first, window_last = grid
+    start, as_of, window_first, window_last, reach = grid
     listed_from, listed, window = asked
     begin = 0
     while begin < len(account):
@@ -139,6 +146,8 @@ def days(rows, grid, asked, out):  # type: ignore[no-untyped-def]
             for place in range(listed_from[s], listed_from[s + 1]):
                 r = listed[place]
                 w = window[r]
+                if np.int64(b) * 64 + 63 < reach[w, 0] or np.int64(b) * 64 >= reach[w, 1]:
+                    continue
                 for g in range(start[a], start[a + 1]):
                     together = np.uint64(0)
                     for row in range(begin, end):

@@ -45,17 +45,22 @@ def known_when(occurred, recorded, account, when, first_known):  # type: ignore[
 
 
 @njit(cache=True)
-def by_account(account, n_accounts, order):  # type: ignore[no-untyped-def]
-    """Fill `order` with the events' numbers by account, those of one account as they came; return where each ends."""
-    start = np.zeros(n_accounts + 1, dtype=np.int64)
+def by_account(account, n_accounts, waiting, rows):  # type: ignore[no-untyped-def]
+    """Write events, the columns of `waiting`, to `rows` by account, those of one as they came; return where each ends.
+
+    `waiting` is of shape (n_words, n_events), `rows` of shape (n_events, n_words), both or more of events.
+    """
+    end = np.zeros(n_accounts + 1, dtype=np.int64)
     for event in range(len(account)):
-        start[account[event] + 1] += 1
+        end[account[event] + 1] += 1
     for number in range(n_accounts):
-        start[number + 1] += start[number]
+        end[number + 1] += end[number]
     for event in range(len(account)):
-        order[start[account[event]]] = event
-        start[account[event]] += 1
-    return start[:n_accounts]
+        place = end[account[event]]
+        end[account[event]] += 1
+        for word in range(waiting.shape[0]):
+            rows[place, word] = waiting[word, event]
+    return end[:n_accounts]
 
 
 @njit(cache=True)

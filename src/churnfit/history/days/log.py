@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "log_of"]
 
+_READ_AT_ONCE = 1 << 20  # events: a row group of many writers, whose dictionaries are then decoded once
 _READ_WHOLE = "read whole"  # in place of the row groups of a file that is no plain Parquet
 _READ_AS_DICTIONARY = ("account_id", "kind", "feature")  # users are too many for it to pay
 _WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float", "double")
@@ -82,7 +83,10 @@ class Log:
         kinds: list[str],
         groups: dict[str, list[int]] | None,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the events, of at least the `kinds`, in batches; only `groups` where given."""
+        """Yield the events, of at least the `kinds`, in batches; only `groups` where given.
+
+        Files without ``recorded_at`` have none in their batches: all became known as they occurred.
+        """
         if not self.plain:
             listed = ", ".join(identifier(column) for column in columns)
             query = f"SELECT {listed} FROM events WHERE kind IN {any_of(kinds)}"
@@ -178,7 +182,7 @@ def _read(file: _PlainFile, columns: list[str], groups: list[int] | None) -> Ite
     with pq.ParquetFile(file.path, read_dictionary=as_dictionary) as opened:
         # one at a time: over several row groups pyarrow keeps what it has read of the file
         for group in range(opened.num_row_groups) if groups is None else groups:
-            for batch in opened.iter_batches(BATCH_EVENTS, row_groups=[group], columns=own, use_threads=False):
+            for batch in opened.iter_batches(_READ_AT_ONCE, row_groups=[group], columns=own, use_threads=False):
                 yield _as_contract(batch, file, columns)
 
 
@@ -189,12 +193,10 @@ def _as_contract(batch: pa.RecordBatch, file: _PlainFile, columns: list[str]) ->
     for column in columns:
         if column in file.columns:
             made[column] = batch.column(file.columns[column])
-        else:
+        elif column != "recorded_at":
             made[column] = pa.nulls(len(batch), pa.float64() if column == "value" else pa.string())
     if file.kind is not None:
         made["kind"] = pa.DictionaryArray.from_arrays(pa.array([0] * len(batch), pa.int32()), [file.kind])
-    if "recorded_at" not in file.columns:
-        made["recorded_at"] = made["occurred_at"]
-    elif made["recorded_at"].null_count:
+    if "recorded_at" in made and made["recorded_at"].null_count:
         made["recorded_at"] = made["recorded_at"].fill_null(made["occurred_at"])
     return pa.RecordBatch.from_pydict(made)

@@ -131,14 +131,12 @@ class Plan:
 
     def sha256(self) -> str:
         """Return the hash of what the tables hold."""
+        takers = [self.selections_of(*taken) for taken in (CELLS, SUMS, *((each,) for each in MARKED))]
         kept = [
-            [asdict(selection), [number in self.selections_of(*taken) for taken in self._kept()]]
+            [asdict(selection), [number in numbers for numbers in takers]]
             for number, selection in enumerate(self.selections)
         ]
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
-
-    def _kept(self) -> list[tuple[Taken, ...]]:
-        return [CELLS, SUMS, *((each,) for each in MARKED)]
 
 
 def _takes(chosen: list[tuple[str, ...] | None], named: list[str]) -> NDArray[np.bool_]:
