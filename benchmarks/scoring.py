@@ -6,9 +6,9 @@ columns and writes the same result without reckoning it; and the bare calls, wit
 Scorecard.score, of a scikit-learn pipeline of dummies and a logistic regression, numbers in bins or merely scaled, and
 of LightGBM. What is printed is CPU seconds (user and system; of churnfit and the limit of the whole process, imports
 included) and peak memory, then ratios beside their targets and, where a ratio of calls alone is asked, that of the
-limit, which nothing that reads and writes files can pass. Scores are compared with `Scorecard`'s own on sampled rows.
-The table is made once and kept in ~/.cache/churnfit-benchmarks/scoring; --clean removes it. optbinning gets an
-environment of its own there.
+limit, which nothing that reads and writes files can pass. Last, the reasons of a LightGBM challenger beside LightGBM's
+own. Scores are compared with `Scorecard`'s own on sampled rows. The table is made once and kept in
+~/.cache/churnfit-benchmarks/scoring; --clean removes it. optbinning gets an environment of its own there.
 """
 
 import argparse
@@ -32,6 +32,8 @@ REQUIREMENTS = ROOT / "benchmarks" / "learners" / "peers" / "requirements-optbin
 SMOKE_ROWS = 20_000
 TAUGHT = 20_000  # rows that the peers are fitted on
 CALLED = 1_000_000  # rows of a peer's call
+EXPLAINED = 500  # rows of the challenger's reasons
+SAME_CALL = 0.95  # as fast: it is pred_contrib, and two runs of the same code differ by that much
 SAMPLE = 50_000  # rows whose scores are compared
 GROUP = 1_000_000  # rows per row group: what pyarrow and pandas write
 CATEGORIES = [f"value {number}" for number in range(6)]
@@ -217,7 +219,7 @@ def _logistic(source: Path, of_numbers: Any) -> dict[str, float]:
 
 
 def run_lightgbm(source: Path, *, folder: Path) -> dict[str, float]:
-    """300 trees of 31 leaves; its reasons are counted too, on fewer rows."""
+    """Call 300 trees of 31 leaves."""
     from lightgbm import LGBMClassifier
 
     taught, churned, called = _taught(source)
@@ -226,6 +228,41 @@ def run_lightgbm(source: Path, *, folder: Path) -> dict[str, float]:
     fitted = LGBMClassifier(n_estimators=300, num_leaves=31, n_jobs=1, verbose=-1)
     fitted.fit(taught.astype(as_codes), churned)
     return _call(fitted.predict_proba, called.astype(as_codes))
+
+
+def run_challenger(source: Path, *, folder: Path) -> dict[str, float]:
+    """Take the reasons of churnfit's challenger, gaps among the rows, and LightGBM's pred_contrib beside, in turns."""
+    from churnfit.learning.boosting import Task, encoding_of
+    from churnfit.learning.challenger import ChallengerFit
+
+    taught, churned, called = _taught(source)
+    called = called.head(EXPLAINED)
+    encoding = encoding_of(taught)
+    task = Task(
+        design=encoding.encoded(taught),
+        labels=churned.astype(float),
+        categorical=encoding.categorical,
+        random_state=0,
+    )
+    booster = task.train({"num_leaves": 31}, 300)
+    fitted = ChallengerFit(
+        encoding=encoding, best_params={}, cv_log_loss=0.0, trials=0, expected_logit=0.0, booster=booster
+    )
+    design = encoding.encoded(called)
+    found, seconds = [], np.zeros(2)
+    for _ in range(3):
+        for place, explain in enumerate(
+            (lambda: fitted.contributions(called), lambda: booster.predict(design, pred_contrib=True)[:, :-1])
+        ):
+            before = time.process_time()
+            found.append(explain())
+            seconds[place] += time.process_time() - before
+    return {
+        "rows": 3 * len(called),
+        "seconds": seconds[0],
+        "pred_contrib": seconds[1],
+        "difference": float(np.abs(found[0] - found[1]).max()),
+    }
 
 
 def _taught(source: Path) -> Any:
@@ -257,6 +294,7 @@ CONTENDERS = {
     "scikit-learn": run_sklearn,
     "scikit-learn scaled": run_sklearn_scaled,
     "lightgbm": run_lightgbm,
+    "challenger": run_challenger,
 }
 
 
@@ -277,14 +315,20 @@ class Cost:
         return self.rows / self.seconds / 1e6
 
 
-def measured(name: str, source: Path, folder: Path) -> Cost:
+def ran(name: str, source: Path, folder: Path) -> dict[str, float]:
+    """Return what the process of one contender said, with the CPU seconds of the whole of it where it named none."""
     command = [_python(name), __file__, "--run", name, "--source", source, "--folder", folder]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = json.loads(done.stdout.splitlines()[-1])
-    seconds = said.get("seconds") or after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return Cost(rows=int(said["rows"]), seconds=seconds, peak_gb=said["peak_gb"])
+    whole = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    found: dict[str, float] = {"seconds": whole, **json.loads(done.stdout.splitlines()[-1])}
+    return found
+
+
+def measured(name: str, source: Path, folder: Path) -> Cost:
+    found = ran(name, source, folder)
+    return Cost(rows=int(found["rows"]), seconds=found["seconds"], peak_gb=found["peak_gb"])
 
 
 def _python(name: str) -> Path:
@@ -302,8 +346,9 @@ def _python(name: str) -> Path:
 
 def run_one(options: argparse.Namespace) -> None:
     """Be one contender, and print what it cost."""
-    if options.run in ("ours", "limit"):
+    if options.run in ("ours", "limit", "challenger"):
         sys.path.insert(0, str(ROOT / "src"))
+    if options.run in ("ours", "limit"):
         import pyarrow as pa
 
         pa.set_cpu_count(1)
@@ -376,6 +421,11 @@ def main() -> None:
             costs[contender] = measured(contender, source, folder)
             said(DESCRIBED[contender], costs[contender])
         compared(source, folder)
+        explained = ran("challenger", source, folder)
+        print(
+            f"the challenger's reasons: {explained['rows'] / explained['seconds']:,.0f} rows per CPU second; "
+            f"LightGBM's pred_contrib {explained['rows'] / explained['pred_contrib']:,.0f}\n"
+        )
     if options.smoke:
         return
     ours = costs["ours"]
@@ -392,6 +442,10 @@ def main() -> None:
             for contender, times in zip(OTHERS, (4.0, 10.0, 10.0, 10.0), strict=True)
             if contender in costs
         ),
+        target(
+            "challenger's reasons, speed / pred_contrib", explained["pred_contrib"] / explained["seconds"], SAME_CALL
+        ),
+        target("challenger's reasons, difference / 1e-9", explained["difference"] / 1e-9, 1.0, most=True),
     ]
     raise SystemExit(0 if all(answers) else 1)
 
