@@ -3,10 +3,12 @@
 Run in the repository: python benchmarks/scoring.py [--rows 10_000_000]. The same 20 measures (16 numbers, 4 categories,
 gaps with their states) are scored, each contender in a process of its own: churnfit; the limit, which decodes the same
 columns and writes the same result without reckoning it; and the bare calls, without files or reasons, of optbinning's
-Scorecard.score, a scikit-learn pipeline of bins, dummies and a logistic regression, and LightGBM. What is printed is
-CPU seconds (user and system; of churnfit and the limit of the whole process, imports included) and peak memory, then
-ratios beside their targets. Scores are compared with `Scorecard`'s own on sampled rows. The table is made once and
-kept in ~/.cache/churnfit-benchmarks/scoring; --clean removes it. optbinning gets an environment of its own there.
+Scorecard.score, of a scikit-learn pipeline of dummies and a logistic regression, numbers in bins or merely scaled, and
+of LightGBM. What is printed is CPU seconds (user and system; of churnfit and the limit of the whole process, imports
+included) and peak memory, then ratios beside their targets and, where a ratio of calls alone is asked, that of the
+limit, which nothing that reads and writes files can pass. Last, the reasons of a LightGBM challenger beside LightGBM's
+own. Scores are compared with `Scorecard`'s own on sampled rows. The table is made once and kept in
+~/.cache/churnfit-benchmarks/scoring; --clean removes it. optbinning gets an environment of its own there.
 """
 
 import argparse
@@ -30,11 +32,13 @@ REQUIREMENTS = ROOT / "benchmarks" / "learners" / "peers" / "requirements-optbin
 SMOKE_ROWS = 20_000
 TAUGHT = 20_000  # rows that the peers are fitted on
 CALLED = 1_000_000  # rows of a peer's call
+EXPLAINED = 500  # rows of the challenger's reasons
+SAME_CALL = 0.95  # as fast: it is pred_contrib, and two runs of the same code differ by that much
 SAMPLE = 50_000  # rows whose scores are compared
-BLOCK = 1_000_000  # rows per row group: what pyarrow and pandas write
+GROUP = 1_000_000  # rows per row group: what pyarrow and pandas write
 CATEGORIES = [f"value {number}" for number in range(6)]
 SEGMENTS = ["small", "middle", "large", "public"]
-OTHERS = ("optbinning", "scikit-learn", "lightgbm")
+OTHERS = ("optbinning", "scikit-learn", "scikit-learn scaled", "lightgbm")
 
 
 # --- the card and the table -----------------------------------------------------------------
@@ -122,10 +126,10 @@ def make_snapshot(path: Path, rows: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".tmp")
     writer = None
-    for seed, begin in enumerate(range(0, rows, BLOCK)):
-        block = table(min(BLOCK, rows - begin), seed)
+    for seed, begin in enumerate(range(0, rows, GROUP)):
+        block = table(min(GROUP, rows - begin), seed)
         writer = writer or pq.ParquetWriter(beside, block.schema)
-        writer.write_table(block, row_group_size=BLOCK)
+        writer.write_table(block, row_group_size=GROUP)
     writer.close()
     beside.rename(path)
 
@@ -144,19 +148,19 @@ def run_limit(source: Path, *, folder: Path) -> dict[str, float]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from churnfit.scoring.score_file import batches, layout
+    from churnfit.scoring.score_file import BLOCK, batches, layout, opened
 
     text = [name for name in pq.read_schema(source).names if name.endswith("__state") or name == "segment"]
     text += [f"m{number:02d}" for number in range(16, 20)]
     scores = pq.ParquetFile(folder / "ours.parquet")
     words = [name for name in scores.schema_arrow.names if name.startswith("reason_") or name in ("band", "segment")]
-    first = pa.table(next(pq.ParquetFile(folder / "ours.parquet", read_dictionary=words).iter_batches(1 << 17)))
+    first = pa.table(next(pq.ParquetFile(folder / "ours.parquet", read_dictionary=words).iter_batches(BLOCK)))
     rows = 0
     with (
-        pq.ParquetFile(source, read_dictionary=text) as file,
+        opened(source, text=text) as file,
         pq.ParquetWriter(folder / "limit.parquet", first.schema, **layout(first.schema)) as writer,
     ):
-        for batch in batches(file, file.schema_arrow.names, 1 << 17):
+        for batch in batches(file, file.schema_arrow.names, BLOCK):
             writer.write_table(first.slice(0, len(batch)))
             rows += len(batch)
     return {"rows": rows}
@@ -181,25 +185,41 @@ def run_optbinning(source: Path, *, folder: Path) -> dict[str, float]:
 
 
 def run_sklearn(source: Path, *, folder: Path) -> dict[str, float]:
-    from sklearn.compose import make_column_transformer
+    """Call the counterpart of a scorecard: each number in six bins, gaps told apart."""
     from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import KBinsDiscretizer
+
+    return _logistic(source, make_pipeline(SimpleImputer(strategy="median", add_indicator=True), KBinsDiscretizer(6)))
+
+
+def run_sklearn_scaled(source: Path, *, folder: Path) -> dict[str, float]:
+    """Call the plainest pipeline: no curves, gaps filled and forgotten."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return _logistic(source, make_pipeline(SimpleImputer(strategy="median"), StandardScaler()))
+
+
+def _logistic(source: Path, of_numbers: Any) -> dict[str, float]:
+    from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder
+    from sklearn.preprocessing import OneHotEncoder
 
     taught, churned, called = _taught(source)
     texts = [name for name in taught if taught[name].dtype.kind not in "fi"]
     numbers = [name for name in taught if name not in texts]
-    bins = make_pipeline(SimpleImputer(strategy="median"), KBinsDiscretizer(6, strategy="uniform", subsample=None))
     fitted = make_pipeline(
-        make_column_transformer((bins, numbers), (OneHotEncoder(handle_unknown="ignore"), texts)),
+        make_column_transformer((of_numbers, numbers), (OneHotEncoder(handle_unknown="ignore"), texts)),
         LogisticRegression(max_iter=1000),
     ).fit(taught, churned)
     return _call(fitted.predict_proba, called)
 
 
 def run_lightgbm(source: Path, *, folder: Path) -> dict[str, float]:
-    """300 trees of 31 leaves; its reasons are counted too, on fewer rows."""
+    """Call 300 trees of 31 leaves."""
     from lightgbm import LGBMClassifier
 
     taught, churned, called = _taught(source)
@@ -208,6 +228,41 @@ def run_lightgbm(source: Path, *, folder: Path) -> dict[str, float]:
     fitted = LGBMClassifier(n_estimators=300, num_leaves=31, n_jobs=1, verbose=-1)
     fitted.fit(taught.astype(as_codes), churned)
     return _call(fitted.predict_proba, called.astype(as_codes))
+
+
+def run_challenger(source: Path, *, folder: Path) -> dict[str, float]:
+    """Take the reasons of churnfit's challenger, gaps among the rows, and LightGBM's pred_contrib beside, in turns."""
+    from churnfit.learning.boosting import Task, encoding_of
+    from churnfit.learning.challenger import ChallengerFit
+
+    taught, churned, called = _taught(source)
+    called = called.head(EXPLAINED)
+    encoding = encoding_of(taught)
+    task = Task(
+        design=encoding.encoded(taught),
+        labels=churned.astype(float),
+        categorical=encoding.categorical,
+        random_state=0,
+    )
+    booster = task.train({"num_leaves": 31}, 300)
+    fitted = ChallengerFit(
+        encoding=encoding, best_params={}, cv_log_loss=0.0, trials=0, expected_logit=0.0, booster=booster
+    )
+    design = encoding.encoded(called)
+    found, seconds = [], np.zeros(2)
+    for _ in range(3):
+        for place, explain in enumerate(
+            (lambda: fitted.contributions(called), lambda: booster.predict(design, pred_contrib=True)[:, :-1])
+        ):
+            before = time.process_time()
+            found.append(explain())
+            seconds[place] += time.process_time() - before
+    return {
+        "rows": 3 * len(called),
+        "seconds": seconds[0],
+        "pred_contrib": seconds[1],
+        "difference": float(np.abs(found[0] - found[1]).max()),
+    }
 
 
 def _taught(source: Path) -> Any:
@@ -237,7 +292,9 @@ CONTENDERS = {
     "limit": run_limit,
     "optbinning": run_optbinning,
     "scikit-learn": run_sklearn,
+    "scikit-learn scaled": run_sklearn_scaled,
     "lightgbm": run_lightgbm,
+    "challenger": run_challenger,
 }
 
 
@@ -258,14 +315,20 @@ class Cost:
         return self.rows / self.seconds / 1e6
 
 
-def measured(name: str, source: Path, folder: Path) -> Cost:
+def ran(name: str, source: Path, folder: Path) -> dict[str, float]:
+    """Return what the process of one contender said, with the CPU seconds of the whole of it where it named none."""
     command = [_python(name), __file__, "--run", name, "--source", source, "--folder", folder]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    said = json.loads(done.stdout.splitlines()[-1])
-    seconds = said.get("seconds") or after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
-    return Cost(rows=int(said["rows"]), seconds=seconds, peak_gb=said["peak_gb"])
+    whole = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    found: dict[str, float] = {"seconds": whole, **json.loads(done.stdout.splitlines()[-1])}
+    return found
+
+
+def measured(name: str, source: Path, folder: Path) -> Cost:
+    found = ran(name, source, folder)
+    return Cost(rows=int(found["rows"]), seconds=found["seconds"], peak_gb=found["peak_gb"])
 
 
 def _python(name: str) -> Path:
@@ -283,8 +346,9 @@ def _python(name: str) -> Path:
 
 def run_one(options: argparse.Namespace) -> None:
     """Be one contender, and print what it cost."""
-    if options.run in ("ours", "limit"):
+    if options.run in ("ours", "limit", "challenger"):
         sys.path.insert(0, str(ROOT / "src"))
+    if options.run in ("ours", "limit"):
         import pyarrow as pa
 
         pa.set_cpu_count(1)
@@ -357,6 +421,11 @@ def main() -> None:
             costs[contender] = measured(contender, source, folder)
             said(DESCRIBED[contender], costs[contender])
         compared(source, folder)
+        explained = ran("challenger", source, folder)
+        print(
+            f"the challenger's reasons: {explained['rows'] / explained['seconds']:,.0f} rows per CPU second; "
+            f"LightGBM's pred_contrib {explained['rows'] / explained['pred_contrib']:,.0f}\n"
+        )
     if options.smoke:
         return
     ours = costs["ours"]
@@ -365,10 +434,18 @@ def main() -> None:
         target("peak GB", ours.peak_gb, 0.8, most=True),
         target("CPU of the limit, times", ours.seconds / costs["limit"].seconds, 2.0, most=True),
         *(
-            target(f"rows per CPU second / {contender}", ours.speed / costs[contender].speed, times)
-            for contender, times in (("optbinning", 4.0), ("scikit-learn", 10.0), ("lightgbm", 10.0))
+            target(
+                f"rows per CPU second / {contender} (the limit's: {costs['limit'].speed / costs[contender].speed:.1f})",
+                ours.speed / costs[contender].speed,
+                times,
+            )
+            for contender, times in zip(OTHERS, (4.0, 10.0, 10.0, 10.0), strict=True)
             if contender in costs
         ),
+        target(
+            "challenger's reasons, speed / pred_contrib", explained["pred_contrib"] / explained["seconds"], SAME_CALL
+        ),
+        target("challenger's reasons, difference / 1e-9", explained["difference"] / 1e-9, 1.0, most=True),
     ]
     raise SystemExit(0 if all(answers) else 1)
 
@@ -378,6 +455,7 @@ DESCRIBED = {
     "limit": "the limit: decode and write the same columns",
     "optbinning": "optbinning Scorecard.score, the call alone",
     "scikit-learn": "scikit-learn bins, dummies, logistic: the call alone",
+    "scikit-learn scaled": "scikit-learn scaled, dummies, logistic: the call alone",
     "lightgbm": "LightGBM 300 x 31 predict_proba, the call alone",
 }
 

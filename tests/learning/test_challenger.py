@@ -5,6 +5,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from tests.learning.test_tree_interactions import by_enumeration
 
 from churnfit.errors import DataError
 from churnfit.learning.challenger import fit_challenger
@@ -52,6 +53,18 @@ def test_it_predicts_and_explains_itself(world, whole):
     summed = whole.contributions(X).sum(axis=1) + whole.expected_logit
     assert summed == pytest.approx(np.log(probability / (1 - probability)), abs=1e-9)
     assert whole.contributions(X).shape == (600, 4)
+
+
+def test_its_reasons_are_exact_with_gaps(world, whole):
+    """LightGBM's own to 1e-9, and those of the definition, over rows with gaps, a state and a level never seen."""
+    X = world[0].head(12).assign(plan=["platinum", None, *world[0]["plan"].iloc[2:12]])
+    X.loc[3, ["noise", "tickets"]] = np.nan
+    found, design = whole.contributions(X), whole.encoding.encoded(X)
+    assert np.isnan(design).any(axis=0).all()
+    assert found == pytest.approx(whole.booster.predict(design, pred_contrib=True)[:, :-1], abs=1e-9)
+    for place, row in enumerate(design[:4]):
+        defined, _ = by_enumeration(whole.booster, row, range(design.shape[1]))
+        assert found[place] == pytest.approx([defined.get(column, 0.0) for column in range(4)], abs=1e-9)
 
 
 def test_an_unseen_level_counts_as_missing(world, whole):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -55,6 +56,18 @@ def test_many_row_groups_and_blocks_are_the_same_rows(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(found, read_parquet(tmp_path / "scores.parquet"))
     assert found["account_id"].tolist() == many["account_id"].tolist()
     assert found["health"].tolist() == HEALTH * 250
+
+
+def test_other_readers_find_the_same_scores(tmp_path: Path) -> None:
+    """DuckDB reads what pandas reads; what is reckoned is never null, and the file says so."""
+    score_file(CARD, source_of(tmp_path), target=tmp_path / "scores.parquet")
+    table = read_parquet(tmp_path / "scores.parquet")
+    found = duckdb.sql(f"SELECT * FROM '{tmp_path / 'scores.parquet'}'").to_arrow_table().to_pandas()
+    names = [name for name in table if name != "as_of"]  # DuckDB has it in the session's zone
+    pd.testing.assert_frame_equal(found[names], table[names])
+    required = [field.name for field in pq.read_schema(tmp_path / "scores.parquet") if not field.nullable]
+    points = ["points_logins", "points_tickets", "points_goal"]
+    assert required == ["health", "churn_probability", "band", "coverage", *points]
 
 
 def test_the_same_file_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -70,7 +70,8 @@ class ChallengerFit:
     def contributions(self, X: pd.DataFrame) -> FloatArray:
         """Return TreeSHAP values in churn logits, of shape (n_rows, n_columns), in the order of `columns`.
 
-        With `expected_logit` a row sums to the logit of its churn probability.
+        They are LightGBM's own ``pred_contrib``, exact with gaps and categories too. With `expected_logit` a row sums
+        to the logit of its churn probability.
         """
         values: FloatArray = self.booster.predict(self.encoding.encoded(X), pred_contrib=True)
         return values[:, :-1]

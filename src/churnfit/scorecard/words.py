@@ -11,7 +11,19 @@ from churnfit.scorecard.card import Band, CardMeasure, Scorecard
 from churnfit.scorecard.points import Categorical
 from churnfit.scorecard.thresholds import value_bands
 
-__all__ = ["PERCENTILE", "SHARES", "STATE_WORDS", "healthy_words", "number_words", "said_number", "value_words"]
+__all__ = [
+    "PERCENTILE",
+    "SHARES",
+    "STATE_WORDS",
+    "fine_scale",
+    "healthy_words",
+    "is_small",
+    "number_words",
+    "said_number",
+    "to_scale",
+    "usual_scale",
+    "value_words",
+]
 
 STATE_WORDS = {
     "missing": "no data",
@@ -39,11 +51,33 @@ def said_number(value: float, share: bool = False, whole: bool = False) -> float
     [4.0, 1234.0, 0.012]
     """
     size = abs(value)
+    scale = usual_scale(size, share, whole)
+    if not (share or whole) and is_small(size):
+        scale = fine_scale(size)
+    return to_scale(value, scale, share)
+
+
+def usual_scale(size: float, share: bool, whole: bool) -> float:
+    """Return what a number of that size is multiplied by before it is rounded, but where `is_small` asks for more."""
     scale = 100.0 if share or size < 1.0 else 10.0
-    scale = 1.0 if not share and (whole or size >= 100.0) else scale
-    if _NOUGHT < size < 0.1 and not (share or whole):
-        while size * scale < 10.0:
-            scale *= 10.0
+    return 1.0 if not share and (whole or size >= 100.0) else scale
+
+
+def is_small(size: float) -> bool:
+    """Return whether a number of that size, no share and not whole, is said in more than two decimals."""
+    return _NOUGHT < size < 0.1
+
+
+def fine_scale(size: float) -> float:
+    """Return what a small number is multiplied by before it is rounded: two digits stay."""
+    scale = 100.0
+    while size * scale < 10.0:
+        scale *= 10.0
+    return scale
+
+
+def to_scale(value: float, scale: float, share: bool) -> float:
+    """Return `value` rounded to multiples of 1 / `scale`; a share in percent."""
     said: float = np.rint(value * scale) / (1.0 if share else scale) + 0.0  # + 0.0: nobody says minus nought
     return said
 

@@ -52,8 +52,6 @@ class BlockScorer:
         self._columns = Columns(kinds, card.pairs, rows)
         self._segments = Vocabulary()
         self._points = np.empty((len(card.measures), rows))
-        self._expected = np.array([measure.expected_points for measure in card.measures])
-        self._which = np.empty((top, rows), dtype=np.int16)
         self._told = Told(card, self._columns, self._segments, peers=peers, top=top, rows=rows)
 
     def scored(self, batch: pa.RecordBatch) -> pa.Table:
@@ -68,22 +66,23 @@ class BlockScorer:
         self._columns.load(batch)
         has_segment = "segment" in batch.schema.names
         segments = self._segments.codes(batch.column("segment")) if has_segment else np.full(n, -1)
-        points, which = self._points[:, :n], self._which[:, :n]
+        points = self._points[:, :n]
         for measure, out in zip(self.card.measures, points, strict=True):
             self._earn(measure, out)
         health: Floats = points.sum(axis=0)
-        kernels.worst(points, self._expected, which)
-        columns = {name: batch.column(name) for name in self.context}
-        columns |= {
+        reckoned = {
             "health": pa.array(health),
             "churn_probability": pa.array(self._probability(health, segments)),
             "band": self._bands(health),
             "coverage": pa.array(self._coverage(n)),
+            **{f"points_{name}": pa.array(out) for name, out in zip(self.card.weights, points, strict=True)},
         }
-        columns |= {f"points_{name}": pa.array(out) for name, out in zip(self.card.weights, points, strict=True)}
-        told = self._told.words(which, points, segments)
-        columns |= {f"reason_{rank}": reason for rank, reason in enumerate(told, start=1)}
-        return pa.table(columns)
+        told = {f"reason_{rank}": words for rank, words in enumerate(self._told.words(self._points, segments), start=1)}
+        fields = [batch.schema.field(name) for name in self.context]
+        fields += [pa.field(name, column.type, nullable=False) for name, column in reckoned.items()]
+        fields += [pa.field(name, column.type) for name, column in told.items()]
+        handed_through = [batch.column(name) for name in self.context]
+        return pa.table([*handed_through, *reckoned.values(), *told.values()], schema=pa.schema(fields))
 
     def _earn(self, measure: CardMeasure, out: Floats) -> None:
         """Fill `out` (n,) with the points of one line."""
@@ -91,7 +90,7 @@ class BlockScorer:
         values = columns.values[columns.row[measure.name], : len(out)]
         if isinstance(curve, Graded):
             knots, points = np.array(curve.knots), np.array(curve.points)
-            kernels.graded(values, knots, points, np.diff(points) / np.diff(knots), out)
+            kernels.graded(values, knots, points, np.append(np.diff(points) / np.diff(knots), 0.0), out)
         elif isinstance(curve, Categorical):
             levels = curve.at(np.array(columns.texts_of(measure.name), dtype=object))
             known = np.where(np.isnan(levels), measure.unknown_points, levels)

@@ -108,7 +108,7 @@ class Columns:
             return
         state = name + STATE_SUFFIX
         known = state in batch.schema.names
-        states = self.states_said.codes(batch.column(state))[rows] if known else np.full(len(rows), -1)
+        states = self.states_said.codes(batch.column(state).take(rows)) if known else np.full(len(rows), -1)
         self.states[self.row[name], rows] = states
         self.gaps[name] = Gaps(rows, states)
 

@@ -11,70 +11,86 @@ from numba import njit
 from churnfit.scorecard import words
 from churnfit.scorecard.points import GRAIN
 
-__all__ = ["graded", "said_alike", "stepped", "worst"]
+__all__ = ["graded", "reasons_alike", "stepped"]
 
-_CHUNK = 512  # accounts whose worst measures stay in the cache
-_said_number = njit(cache=True)(words.said_number)
+_CHUNK = 512  # accounts whose numbers stay in the cache; loops over them without a branch run eight at a time
+_usual_scale = njit(cache=True)(words.usual_scale)
+_is_small = njit(cache=True)(words.is_small)
+_fine_scale = njit(cache=True)(words.fine_scale)
+_to_scale = njit(cache=True)(words.to_scale)
 
 
 @njit(cache=True)
 def graded(values, knots, points, slopes, out):  # type: ignore[no-untyped-def]
-    """Fill `out` (n,) with the points of `values` (n,) on straight lines between knots; NaN stays NaN."""
-    last = len(knots) - 1
-    for row in range(len(values)):
-        value = values[row]
-        if value <= knots[0]:
-            exact = points[0]
-        elif value >= knots[last]:
-            exact = points[last]
-        else:
-            piece = 0
-            for knot in range(1, last):
-                piece += value >= knots[knot]
-            exact = slopes[piece] * (value - knots[piece]) + points[piece]
-        out[row] = np.floor(exact * GRAIN + 0.5) / GRAIN
+    """Fill `out` (n,) with the points of `values` (n,) on straight lines between knots; NaN stays NaN.
+
+    `slopes` is each knot's: that of the line which begins there, 0 at the last.
+    """
+    left, base, slope = np.empty(_CHUNK), np.empty(_CHUNK), np.empty(_CHUNK)
+    first, last = knots[0], knots[-1]
+    for begin in range(0, len(values), _CHUNK):
+        value, earned = values[begin : begin + _CHUNK], out[begin : begin + _CHUNK]
+        left[:], base[:], slope[:] = knots[0], points[0], slopes[0]
+        for knot, level, rise in zip(knots[1:], points[1:], slopes[1:]):  # noqa: B905 - numba knows no strict
+            for row in range(len(value)):
+                above = value[row] >= knot
+                left[row] = knot if above else left[row]
+                base[row] = level if above else base[row]
+                slope[row] = rise if above else slope[row]
+        for row in range(len(value)):
+            inner = first if value[row] < first else value[row]
+            inner = last if inner > last else inner
+            exact = slope[row] * (inner - left[row]) + base[row]
+            earned[row] = np.floor(exact * GRAIN + 0.5) / GRAIN
 
 
 @njit(cache=True)
 def stepped(values, cuts, points, out):  # type: ignore[no-untyped-def]
     """Fill `out` (n,) with the points of `values` (n,) between cuts; NaN stays NaN."""
-    for row in range(len(values)):
-        value = values[row]
-        level = 0
-        for cut in cuts:
-            level += value >= cut
-        out[row] = points[level] if value == value else value  # noqa: PLR0124 - only NaN is not itself
+    for begin in range(0, len(values), _CHUNK):
+        value, earned = values[begin : begin + _CHUNK], out[begin : begin + _CHUNK]
+        earned[:] = points[0]
+        for cut, level in zip(cuts, points[1:]):  # noqa: B905 - as above
+            for row in range(len(value)):
+                earned[row] = level if value[row] >= cut else earned[row]
+        for row in range(len(value)):
+            earned[row] = earned[row] if value[row] == value[row] else np.nan
 
 
 @njit(cache=True)
-def worst(points, expected, which):  # type: ignore[no-untyped-def]
-    """Fill `which` (top, n) with each account's lines that cost health, most first, then -1.
+def reasons_alike(points, told_of, said, table, known, numbers):  # type: ignore[no-untyped-def]
+    """Return how many numbers there are once each account's worst reasons have one, the same for the same words.
 
-    `points` is (lines, n), `expected` (lines,). Of lines that cost the same, the card's earlier one comes first.
+    Fills `numbers` (top, n): of the lines that cost health, most first, then 0. `points` is (lines, at least n).
+    `told_of` is (rows, values, states, segments): columns of (columns, at least n), `rows` says which is a line's, and
+    a NaN is said by its state. `said` (lines, 5) holds what a line's words depend on: expected points, points from
+    which it is green, above which amber, whether values are shares, or whole. `table` is (slots, key, example): an open
+    hash table with `known` numbers from earlier calls, number 0 among them, which is no reason; and for each number its
+    key and the line and account where it was first met.
     """
-    lines, n = points.shape
-    top = len(which)
+    top, n = numbers.shape
     cost, line_of = np.empty((top, _CHUNK)), np.empty((top, _CHUNK))
-    for begin in range(0, n, _CHUNK):
+    for begin in range(0, n, _CHUNK):  # what is read of an account for its worst lines is at hand for their words
         size = min(_CHUNK, n - begin)
-        cost[:] = 0.0
-        line_of[:] = -1.0
-        for line in range(lines):
-            earned = points[line, begin : begin + size]
-            for place in range(top - 1, -1, -1):  # from the last: what moves down has not been overwritten
-                _let_in(
-                    earned,
-                    expected[line],
-                    line,
-                    cost[max(place - 1, 0)],
-                    line_of[max(place - 1, 0)],
-                    cost[place],
-                    line_of[place],
-                    place == 0,
-                )
-        for place in range(top):
-            for row in range(size):
-                which[place, begin + row] = line_of[place, row]
+        _find_worst(points, said, begin, size, cost, line_of)
+        for rank in range(top):
+            known = _number(line_of[rank, :size], begin, points, told_of, said, table, known, numbers[rank])
+    return known
+
+
+@njit(cache=True)
+def _find_worst(points, said, begin, size, cost, line_of):  # type: ignore[no-untyped-def]
+    """Fill `cost` and `line_of` (top, at least size) with the lines that cost health, most first, then 0 and -1.
+
+    Of lines that cost the same, the card's earlier one comes first.
+    """
+    cost[:] = 0.0
+    line_of[:] = -1.0
+    for line in range(len(points)):
+        earned = points[line, begin : begin + size]
+        for place in range(len(cost) - 1, -1, -1):  # from the last: what moves down has not been overwritten
+            before = max(place - 1, 0)
+            _let_in(earned, said[line, 0], line, cost[before], line_of[before], cost[place], line_of[place], place == 0)
 
 
 @njit(cache=True)
@@ -96,42 +112,43 @@ def _let_in(earned, expected, line, cost_before, line_before, cost, line_of, fir
 
 
 @njit(cache=True)
-def said_alike(which, told_of, said, table, known, codes):  # type: ignore[no-untyped-def]
-    """Give reasons numbers, the same where they have the same words, in order of appearance; return the numbers so far.
-
-    `which` is (top, n): lines, -1 without a reason. `told_of` is (rows, values, states, points, segments): columns of
-    (columns, n), `rows` says which is a line's, and a NaN is said by its state. `said` (lines, 5) holds what a line's
-    words depend on: expected points, points from which it is green, above which amber, whether values are shares, or
-    whole. `table` is (slots, key, example): an open hash table with `known` numbers from earlier calls, number 0 among
-    them, which is no reason; and for each number its key and the place in `which` where it was first met. Fills `codes`
-    (top, n).
-    """
-    top, n = which.shape
-    rows, values, states, points, segments = told_of
+def _number(line_of, begin, points, told_of, said, table, known, numbers):  # type: ignore[no-untyped-def]
+    """Return how many numbers there are once those of the reasons `line_of` stand in `numbers` (n,), from `begin`."""
+    rows, values, states, segments = told_of
     slots, key, example = table
-    bits = key.view(np.float64)
-    for begin in range(0, n, _CHUNK):  # what the ranks read of the same accounts is read once
-        for rank in range(top):
-            for row in range(begin, min(begin + _CHUNK, n)):
-                line = which[rank, row]
-                if line < 0:
-                    codes[rank, row] = 0
-                    continue
-                value, earned = values[rows[line], row], points[line, row]
-                gap = value != value  # noqa: PLR0124 - only NaN is not itself
-                if gap:
-                    bits[known, 0] = states[rows[line], row]
-                else:
-                    bits[known, 0] = _said_number(value, said[line, 3] > 0, said[line, 4] > 0)
-                band = (earned >= said[line, 1]) + (earned > said[line, 2])
-                tag = ((segments[row] + 1) * len(said) + line) * 2 + gap
-                key[known, 1] = (tag * 3 + band) * 16384 - np.int64(np.rint(10.0 * (earned - said[line, 0])))
-                place = _slot(slots, key, known)
-                if slots[place] < 0:
-                    slots[place] = known
-                    example[known] = rank * n + row
-                    known += 1
-                codes[rank, row] = slots[place]
+    size = len(line_of)
+    line, tag = np.empty((2, size), dtype=np.int64)
+    value, earned, number = np.empty((3, size))
+    for row in range(size):
+        line[row] = max(line_of[row], 0)  # no reason is reckoned as any other, and left out at the end
+        value[row] = values[rows[line[row]], begin + row]
+        earned[row] = points[line[row], begin + row]
+    any_small = False
+    for row in range(size):
+        about, is_share = said[line[row]], said[line[row], 3] > 0
+        number[row] = _to_scale(value[row], _usual_scale(abs(value[row]), is_share, about[4] > 0), is_share)
+        any_small |= _is_small(abs(value[row]))
+        band = np.int64(earned[row] >= about[1]) + np.int64(earned[row] > about[2])
+        tag[row] = (segments[begin + row] + 1) * len(said) + line[row]
+        tag[row] = (tag[row] * 3 + band) * 16384 - np.int64(np.rint(10.0 * (earned[row] - about[0])))
+    if any_small:
+        for row in range(size):
+            if _is_small(abs(value[row])) and said[line[row], 3] == said[line[row], 4] == 0.0:
+                number[row] = _to_scale(value[row], _fine_scale(abs(value[row])), False)
+    bits = number.view(np.int64)
+    for row in range(size):
+        if line_of[row] < 0:
+            numbers[begin + row] = 0
+            continue
+        gap = value[row] != value[row]
+        key[known, 0] = states[rows[line[row]], begin + row] if gap else bits[row]
+        key[known, 1] = tag[row] * 2 + gap
+        place = _slot(slots, key, known)
+        if slots[place] < 0:
+            slots[place] = known
+            example[known, 0], example[known, 1] = line[row], begin + row
+            known += 1
+        numbers[begin + row] = slots[place]
     return known
 
 

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
     from churnfit.scoring.told import Peers
 
-__all__ = ["FileScores", "batches", "layout", "score_file"]
+__all__ = ["BLOCK", "FileScores", "batches", "layout", "opened", "score_file"]
 
-_BLOCK = 1 << 17  # rows: enough that many share their words, few enough to stay under half a gigabyte
+BLOCK = 1 << 16
+"""Rows: enough that many share their words, few enough to stay under half a gigabyte."""
 _PEERS = 100_000  # rows that the medians of peers are taken from: they are said in two digits
+_READ = 1 << 20  # bytes of a column in memory at once
 _CONTEXT = {
     "account_id": "any",
     "as_of": "any",
@@ -47,7 +49,7 @@ class FileScores:
 
 
 def score_file(
-    card: Scorecard, source: Path, *, target: Path, top: int = 3, replace: bool = False, block: int = _BLOCK
+    card: Scorecard, source: Path, *, target: Path, top: int = 3, replace: bool = False, block: int = BLOCK
 ) -> FileScores:
     """Score every row of the snapshot in `source`, in its order, and write `target`.
 
@@ -73,7 +75,7 @@ def score_file(
     kinds = _columns_to_read(card, source)
     text = [name for name, kind in kinds.items() if kind == "string"]
     rows, bands = 0, dict.fromkeys(BANDS, 0)
-    with pq.ParquetFile(source, read_dictionary=text) as file, aside(target) as path:
+    with opened(source, text=text) as file, aside(target) as path:
         context = [name for name in _CONTEXT if name in kinds]
         with _reading(source):
             peers = _peers(card, file, kinds)
@@ -93,6 +95,13 @@ def score_file(
     return FileScores(rows=rows, bands=bands)
 
 
+def opened(source: Path, *, text: list[str]) -> pq.ParquetFile:
+    """Return the Parquet file `source`, its columns `text` read as dictionaries, and no more of any than asked for."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(source, read_dictionary=text, pre_buffer=False, buffer_size=_READ)
+
+
 def batches(file: pq.ParquetFile, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Yield the file's rows in batches of at most `rows`; of an empty file, one batch without rows."""
     import pyarrow as pa
@@ -109,15 +118,15 @@ def _readable(source: Path, found: Iterator[pa.RecordBatch]) -> Iterator[pa.Reco
 
 
 def layout(schema: pa.Schema) -> dict[str, object]:
-    """Return how scores are written: few distinct values as a dictionary of any size, and plain text when read back."""
+    """Return how scores are written: words as a dictionary of any size, numbers byte by byte, which packs them well."""
     import pyarrow as pa
 
-    alike = [f.name for f in schema if pa.types.is_dictionary(f.type) or f.name.startswith("points_")]
     return {
-        "use_dictionary": alike,
+        "use_dictionary": [field.name for field in schema if pa.types.is_dictionary(field.type)],
         "dictionary_pagesize_limit": 1 << 26,
+        "use_byte_stream_split": [field.name for field in schema if pa.types.is_floating(field.type)],
         "write_statistics": False,
-        "store_schema": False,
+        "store_schema": False,  # read back, words are plain text
     }
 
 

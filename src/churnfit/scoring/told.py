@@ -23,7 +23,6 @@ __all__ = ["Peers", "Told"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int64]
-Lines: TypeAlias = NDArray[np.int16]
 Peers: TypeAlias = Mapping[str, Mapping[str, float]]
 """Medians by segment, then by measure."""
 
@@ -45,25 +44,25 @@ class Told:
         most = _SENTENCES_KEPT + top * rows
         self._slots = np.empty(1 << (2 * most - 1).bit_length(), dtype=np.int32)
         self._key = np.empty((most + 1, 2), dtype=np.int64)
-        self._example = np.empty(most + 1, dtype=np.int64)
+        self._example = np.empty((most + 1, 2), dtype=np.int64)
         self._sentence_of = np.empty(most + 1, dtype=np.int64)
-        self._numbers = np.empty((top, rows), dtype=np.int32)
+        self._top = top
         self._forget()
 
-    def words(self, which: Lines, points: Floats, segments: Codes) -> list[pa.DictionaryArray]:
-        """Return the reasons of each account in words, rank by rank (n,).
+    def words(self, points: Floats, segments: Codes) -> list[pa.DictionaryArray]:
+        """Return the reasons of each account in words, those that cost most health first, null where there is none.
 
-        `which` is (top, n): lines, or -1 where there is no reason. `points` is (lines, n), `segments` (n,).
+        `points` is (lines, at least n), `segments` (n,); one array of (n,) for each rank.
         """
         if self._known > _SENTENCES_KEPT:
             self._forget()
-        numbers = self._numbers[:, : which.shape[1]]
-        told_of = (self._row, self._columns.values, self._columns.states, points, segments)
+        numbers = np.empty((self._top, len(segments)), dtype=np.int32)
+        told_of = (self._row, self._columns.values, self._columns.states, segments)
         table = (self._slots, self._key, self._example)
-        known = kernels.said_alike(which, told_of, self._said_by, table, self._known, numbers)
+        known = kernels.reasons_alike(points, told_of, self._said_by, table, self._known, numbers)
         for number in range(self._known, known):
-            rank, row = divmod(int(self._example[number]), which.shape[1])
-            said = self._sentence(int(which[rank, row]), row, points, int(segments[row]))
+            line, row = self._example[number].tolist()
+            said = self._sentence(line, row, float(points[line, row]), int(segments[row]))
             self._sentence_of[number] = self._sentences_made.setdefault(said, len(self._sentences_made))
         self._known = known
         made = np.array(list(self._sentences_made), dtype=object)
@@ -74,7 +73,7 @@ class Told:
         self._known, self._sentence_of[0] = 1, 0
         self._sentences_made = {"": 0}  # no reason
 
-    def _sentence(self, line: int, row: int, points: Floats, segment: int) -> str:
+    def _sentence(self, line: int, row: int, points: float, segment: int) -> str:
         measure, columns = self._card.measures[line], self._columns
         value: float | str = float(columns.values[self._row[line], row])
         state = None
@@ -84,11 +83,11 @@ class Told:
         elif isinstance(measure.curve, Categorical):
             value = columns.texts_of(measure.name)[int(value)]
         peers = self._peers.get(self._segments.texts[segment], {}).get(measure.name) if segment >= 0 else None
-        return self._sentences.say(measure.name, value, state, points=float(points[line, row]), peers=peers)
+        return self._sentences.say(measure.name, value, state, points=points, peers=peers)
 
 
 def _said_by(card: Scorecard, name: str) -> tuple[float, float, float, float, float]:
-    """Return what the words of a line depend on, as `kernels.said_alike` wants it."""
+    """Return what the words of a line depend on, as `kernels.reasons_alike` wants it."""
     measure = card.measure(name)
     green_from, amber_above = colour_cuts(card, measure)
     whole = isinstance(measure.curve, Categorical) or measure.unit == PERCENTILE
