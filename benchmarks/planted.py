@@ -6,6 +6,7 @@ at any value, and the values at which a measure's colour changes.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 
@@ -132,7 +133,11 @@ def true_crossings(name: str, level: float) -> list[tuple[float, int]]:
 
 
 def covered(card: Scorecard) -> dict[str, list[bool]]:
-    """Return, for every certified number of the card, whether its interval contains the truth, by kind of number."""
+    """Return, for every certified number of the card, whether its interval contains the truth, by kind of number.
+
+    Thresholds are given again by what they are thresholds of. Those of whole numbers cover by steps: "one number
+    narrower" is the next smaller interval that there is, without the ends, but never without what the card prints.
+    """
     found: dict[str, list[bool]] = {kind: [] for kind in KINDS}
     names = list(card.weights)
     for line in card.measures:
@@ -146,21 +151,35 @@ def covered(card: Scorecard) -> dict[str, list[bool]]:
         for value, interval in zip(_places(line), certificate.points, strict=True):
             if value != "any":
                 found["points"].append(interval.low <= true_points(line.name, value, names) <= interval.high)
-        bands = [] if isinstance(line.curve, Categorical) else pairwise(value_bands(card, line))
-        for (below, above), interval in zip(bands, certificate.thresholds, strict=True):
-            for kind, level in (("green thresholds", 0.0), ("red thresholds", RED_LOGITS)):
-                if kind.split()[0] not in {below.band, above.band}:
-                    continue
-                rises = 1 if _RANK[above.band] > _RANK[below.band] else -1
-                true = [x for x, direction in true_crossings(line.name, level) if direction == rises]
-                if not true:  # a colour that the truth does not have
-                    found[f"spurious {kind}"].append(interval.low is None or interval.high is None)
-                    continue
-                nearest = min(true, key=lambda x: abs(x - interval.at))
-                first = np.floor(nearest) + 1 if line.whole else nearest
-                low = -np.inf if interval.low is None else interval.low
-                high = np.inf if interval.high is None else interval.high
-                found[kind].append(bool(low <= first <= high))
+        for kind, answers in _thresholds_covered(card, line).items():
+            found[kind] += answers
+    return found
+
+
+def _thresholds_covered(card: Scorecard, line: CardMeasure) -> dict[str, list[bool]]:
+    """Return whether the interval of each threshold of one line contains the truth, by kind of number."""
+    found: dict[str, list[bool]] = defaultdict(list)
+    if line.certificate is None or isinstance(line.curve, Categorical):
+        return found
+    for (below, above), interval in zip(pairwise(value_bands(card, line)), line.certificate.thresholds, strict=True):
+        rises = 1 if _RANK[above.band] > _RANK[below.band] else -1
+        for colour, level in (("green", 0.0), ("red", RED_LOGITS)):
+            if colour not in {below.band, above.band}:
+                continue
+            low = -np.inf if interval.low is None else interval.low
+            high = np.inf if interval.high is None else interval.high
+            true = [x for x, direction in true_crossings(line.name, level) if direction == rises]
+            if not true:  # a colour that the truth does not have
+                found[f"spurious {colour} thresholds"].append(bool(np.isinf(low) or np.isinf(high)))
+                continue
+            nearest = min(true, key=lambda x: abs(x - interval.at))
+            first = np.floor(nearest) + 1 if line.whole else nearest
+            inside = bool(low <= first <= high)
+            found[f"{colour} thresholds"].append(inside)
+            found[f"{colour}, {'whole' if line.whole else 'measured'} numbers"].append(inside)
+            if line.whole:
+                narrower = min(low + 1, interval.at) <= first <= max(high - 1, interval.at)
+                found[f"{colour}, one number narrower"].append(bool(narrower))
     return found
 
 
@@ -169,7 +188,13 @@ KINDS = (
     "weights of noise",
     "points",
     "green thresholds",
+    "green, measured numbers",
+    "green, whole numbers",
+    "green, one number narrower",
     "red thresholds",
+    "red, measured numbers",
+    "red, whole numbers",
+    "red, one number narrower",
     "spurious green thresholds",
     "spurious red thresholds",
 )

@@ -4,7 +4,8 @@ Run in the repository: python benchmarks/recovery.py [--cohorts 200] [--sizes 30
 Every cohort is drawn from `planted` and a card learned from it, with the learner's own settings. Printed per size, and
 for cohorts of 500: how often a 90 % interval contains the truth, by kind of number, given that the measure is on the
 card; the share of the measures without effect that weigh less than 2; the share of cohorts in which tickets are green
-between the right two numbers, give or take one. In brackets: how many intervals that is of.
+between the right two numbers, give or take one. In brackets: how many intervals that is of. Thresholds of whole
+numbers cover by steps: below their intervals stands how often the next smaller ones would cover, without the ends.
 """
 
 import argparse

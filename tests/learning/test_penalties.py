@@ -9,7 +9,7 @@ import pytest
 from churnfit.learning.codes import learn_bins, normalised
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import refit
-from churnfit.learning.penalties import SHAPES, Settings, coded_rows, designs, last_design
+from churnfit.learning.penalties import SHAPES, Settings, card_design, coded_rows, designs, last_design
 from churnfit.scorecard.card import sigmoid
 
 SETTINGS = Settings(shapes={}, max_knots=5, max_levels=8, penalties=(1.0,), folds=3, random_state=0)
@@ -57,6 +57,28 @@ def test_the_last_design_is_that_of_the_whole_path(cohort):
     """Prices 16, 4, 0.5: the curves at 0.5, whether or not those before are reduced too."""
     part, path = part_of(cohort), [16.0, 4.0, 0.5]
     assert last_design(part, path, SETTINGS).plans == designs(part, path, SETTINGS)[-1][1].plans
+
+
+def test_a_card_s_curve_keeps_the_knots_of_a_side_that_few_rows_speak_for():
+    """Without a ticket 20 of 50 churn, with one to three 80 of 400, with more 90 of 150: two-sided, and it shows.
+
+    At λ = 16 the first drop is flat in the fine fit (9 churners speak for it), and so would be the line to 3.
+    """
+    of = ((50, 20), (130, 26), (140, 28), (130, 26), (90, 54), (60, 36))
+    tickets = np.repeat(np.arange(6.0), [rows for rows, _ in of])
+    churned = np.concatenate([np.arange(rows) < lost for rows, lost in of])
+    part = part_of(
+        Cohort(
+            frame=pd.DataFrame({"tickets": tickets}),
+            churned=churned.astype(float),
+            weight=np.ones(len(tickets)),
+            groups=np.array([f"A{i:03}" for i in range(len(tickets))], dtype=object),
+        )
+    )
+    [flat], [kept] = (design(part, [16.0], SETTINGS).plans for design in (last_design, card_design))
+    assert flat.start[0] - min(flat.start) < 0.05
+    assert kept.start[0] - min(kept.start) > 0.5
+    assert kept.places[1] == 1
 
 
 def test_shapes_are_found_where_none_is_declared(cohort):

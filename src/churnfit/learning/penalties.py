@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -18,10 +18,11 @@ from churnfit.learning.shapes import ANY, FALLING, FREE, RISING, VALLEY
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "coded_rows", "designs", "last_design"]
+__all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "card_design", "coded_rows", "designs", "last_design"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_TURNED_PRICE = 2.0  # log-likelihood units per logit: from 4 on a side of few rows is flat again, and gets no knot
 _FLAT = 1e-6  # logits: the fine fit found nothing in the measure at this penalty
 SHAPES = {"auto": ANY, "higher_is_better": FALLING, "lower_is_better": RISING, "healthy_range": VALLEY, "free": FREE}
 """The shapes a person may declare, and what each lets the risk do."""
@@ -79,7 +80,19 @@ def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[
 
 def last_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
     """Return the design of the last penalty on the path, which the others lead to."""
-    problem = _problem(part, settings)
+    return _last(_problem(part, settings), part, path, settings)
+
+
+def card_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
+    """Return the design of a card's curves: as `last_design`, but the side whose evidence made a curve turn stays.
+
+    A high price serves the choice of measures, where a turn would serve chance as well; measures that were chosen pay
+    no more for a turned curve than `_TURNED_PRICE`.
+    """
+    return _last(replace(_problem(part, settings), turned_price=_TURNED_PRICE), part, path, settings)
+
+
+def _last(problem: Problem, part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
     *_, tables = _fine_fits(problem, path)
     return _reduced(problem, tables, part, settings)
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from churnfit.learning.binned import pull_to_bins
 from churnfit.learning.codes import Binning, MeasureBins, ordered_by_risk
 from churnfit.learning.folds import Cohort, dealt_in_turn
-from churnfit.learning.penalties import CodedRows, Settings, last_design
+from churnfit.learning.penalties import CodedRows, Settings, card_design
 from churnfit.learning.prior import leaning
 from churnfit.learning.selection import Learned
 
@@ -164,7 +164,7 @@ class _Refits:
         coded = ordered_by_risk(Binning(learned.measures), codes, churned, used)
         health = None if rows.prior_health is None else rows.prior_health[counted]
         part = leaning(CodedRows(coded=coded, churned=churned, weight=used, prior_health=health), learned.trust)
-        design = last_design(part, [learned.path[-1]], self.settings)
+        design = card_design(part, [learned.path[-1]], self.settings)
         curves = learned.again(design, part)
         own = dict(zip((plan.name for plan in design.plans), design.tables(curves.coefficients), strict=True))
         tables = np.zeros((len(learned.measures), self.width))

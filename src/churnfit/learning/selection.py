@@ -23,7 +23,7 @@ from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
 from churnfit.learning.joint import Curves, Design, Prices, refit, refits
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
-from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, coded_rows, designs, last_design
+from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, card_design, coded_rows, designs, last_design
 from churnfit.learning.prior import leaning, leaving_is_safe
 from churnfit.scorecard.pairs import Pair
 
@@ -107,9 +107,11 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     )
     whole = leaning(coded_rows(binning, bins, cohort, np.ones(len(fold), dtype=bool)), terms.trust)
     design = last_design(whole, terms.path, settings)
+    curves = refit(design, whole.churned, whole.weight, terms.prices.usual)
+    telling = measures_with_evidence(whole, curves, cohort, terms.path, settings, penalty=terms.prices.usual)
+    design = card_design(whole, terms.path, settings)
     found = Grown.plain(whole, refit(design, whole.churned, whole.weight, terms.prices.usual))
     by_fold = {k: fitted[best] for k, fitted in tried.items()}
-    telling = measures_with_evidence(whole, found.curves, cohort, terms.path, settings, penalty=terms.prices.usual)
     if settings.pairs:
         found, by_fold = _with_paying_pairs(found, by_fold, held, terms, settings)
     found = found.only(telling, terms.prices)
