@@ -279,9 +279,7 @@ def refused_as_shuffled(n: int, seed: int) -> tuple[bool, bool]:
 
 def shuffled(cohorts: int, sizes: tuple[int, ...] = (100, 300, 1000, 2000)) -> Iterator[bool]:
     """Print how many cohorts of shuffled labels are refused; yield whether each line holds."""
-    print(
-        "\nShuffled labels: share refused (below 100 churners the learner errs at a level of 5 %, the gate at most so)"
-    )
+    print("\nShuffled labels: share refused (below 100 churners the learner errs at a level of 10 %, the gate at 5 %)")
     for n in sizes:
         found = [refused_as_shuffled(n, FIRST_SEED + 10_000_000 + 10_000 * n + i) for i in range(cohorts)]
         alone, with_gate = (list(answers) for answers in zip(*found, strict=True))

@@ -25,7 +25,8 @@ def maturing(accounts):
     ("accounts", "lost", "date"),
     [
         (40, 12, "2026-03-20"),  # churners enough: 20 more accounts, the last on day 20
-        (80, 4, "2026-05-19"),  # one in twenty churns: 4 more churners are 80 more accounts
+        (80, 4, "2026-03-20"),  # one in twenty churns: 1 more churner is 20 more accounts
+        (80, 3, "2026-04-23"),  # 3 in 80: 2 more churners are 54 more accounts
     ],
 )
 def test_the_date_is_that_of_the_last_account_needed(accounts, lost, date):
@@ -36,9 +37,9 @@ def test_the_date_is_that_of_the_last_account_needed(accounts, lost, date):
 
 
 def test_without_enough_maturing_accounts_no_date_is_promised():
-    """Four churners short at one in twenty: eighty accounts, and ten are maturing."""
+    """One churner short at one in twenty: twenty accounts, and ten are maturing."""
     said = with_the_date(REFUSAL, learned_from(80, 4), maturing(10))
-    assert "10 accounts are maturing, about 80 are needed" in str(said)
+    assert "10 accounts are maturing, about 20 are needed" in str(said)
 
 
 def test_a_cohort_that_tells_too_little_is_promised_nothing():

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from churnfit.learning.bounded import log_loss_sum
-from churnfit.learning.calibration import _LEARNERS, best_calibration, earned_slopes, matched_intercept
+from churnfit.learning.calibration import (
+    _LEARNERS,
+    best_calibration,
+    earned_slope,
+    earned_slopes,
+    matched_intercept,
+)
 from churnfit.scorecard.calibration import CALIBRATIONS, Calibration
 from churnfit.scorecard.card import sigmoid
 
@@ -41,6 +47,24 @@ def test_what_points_the_wrong_way_earns_nothing():
 def test_without_evidence_a_curve_keeps_its_height():
     """All contributions 0: the prior of 1 stands."""
     assert earned_slopes(np.zeros((50, 2)), np.arange(50) % 2 * 1.0, np.ones(50)) == pytest.approx([1.0, 1.0])
+
+
+def test_a_whole_card_of_many_churners_keeps_what_it_earned():
+    """Twice as large as the truth: ½; honest: 1, give or take a hundredth."""
+    for stretch, factor in ((2.0, 0.5), (1.0, 1.0)):
+        logit, churned = drawn(20_000, (stretch,))
+        assert earned_slope(logit[:, 0], churned, np.ones(len(churned))) == pytest.approx(factor, abs=0.03)
+
+
+def test_a_whole_card_of_few_churners_is_drawn_to_the_base_rate():
+    """At ±1 churn 15 of 20 and 5 of 20. Logits would earn ln 3 = 1.10; at 0.65 predicted churners are 0.657 of 20.
+
+    There 40 · (0.75 − 0.657) = 3.7 log-likelihood units a factor are to be had, and 4 · 0.65 = 2.6 are to be paid: it
+    goes on to 0.74, where 40 · (0.75 − 0.677) = 2.9 = 4 · 0.74. Without any evidence nothing is left.
+    """
+    logit, churned = np.repeat([1.0, -1.0], 20), np.repeat([1.0, 0.0, 1.0, 0.0], [15, 5, 5, 15])
+    assert earned_slope(logit, churned, np.ones(40)) == pytest.approx(0.737, abs=0.01)
+    assert earned_slope(np.zeros(40), churned, np.ones(40)) == 0.0
 
 
 def test_a_weight_of_two_is_the_row_twice():

@@ -231,13 +231,13 @@ REFUSED = {
         {},
         lambda X, y: ((X, y), {"groups": np.arange(len(y)) % 50}),
         DataError,
-        "CF103.*at least 60 accounts, 8 of them churned; came 50 accounts",
+        "CF103.*at least 60 accounts, 5 of them churned; came 50 accounts",
     ),
     "too few churners": (
         {},
-        lambda X, y: ((X, (np.arange(len(y)) < 5).astype(int)), {}),
+        lambda X, y: ((X, (np.arange(len(y)) < 3).astype(int)), {}),
         DataError,
-        "CF103.*came 600 accounts, 5 of them churned. Wait for 3 more churners",
+        "CF103.*came 600 accounts, 3 of them churned. Wait for 2 more churners",
     ),
     "a negative weight": (
         {},

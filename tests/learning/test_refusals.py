@@ -44,10 +44,10 @@ def test_what_tells_churners_apart_is_never_dealt_by_chance(kind):
     assert chance_probability(cohort_of(told, LEFT)) == pytest.approx(1 / 200)
 
 
-def test_one_cohort_of_noise_in_twenty_tells_too_much():
-    """Of 60 cohorts whose labels were dealt out, 3 are expected at 0.05; 1 in 250 times 9 or more."""
+def test_one_cohort_of_noise_in_ten_tells_too_much():
+    """Of 60 cohorts whose labels were dealt out, 6 are expected at 0.1; 13 or more in less than one of 100 cases."""
     found = [chance_probability(cohort_of(*noise(seed))) for seed in range(60)]
-    assert sum(one <= 0.05 for one in found) <= 8
+    assert sum(one <= 0.1 for one in found) <= 12
     assert 0.35 < np.mean(found) < 0.65
 
 
@@ -69,9 +69,9 @@ def test_a_hand_made_card_that_is_right_is_signal():
     """Measures are noise; the health is low where accounts left. Upside down it is none."""
     frame, churned = noise(1)
     health = 50 - 30.0 * churned + np.random.default_rng(2).normal(0, 10, 80)
-    assert chance_probability(cohort_of(frame, churned)) > 0.05
+    assert chance_probability(cohort_of(frame, churned)) > 0.1
     assert chance_probability(cohort_of(frame, churned, prior_health=health)) <= 3 / 200  # one deal leads each answer
-    assert chance_probability(cohort_of(frame, churned, prior_health=-health)) > 0.05
+    assert chance_probability(cohort_of(frame, churned, prior_health=-health)) > 0.1
 
 
 def test_a_small_cohort_of_noise_is_refused_and_says_why():

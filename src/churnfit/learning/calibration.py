@@ -1,9 +1,9 @@
 """Calibration: what out-of-fold rows say about the churn logits.
 
-First the factor that each measure's curve deserves (`earned_slopes`) and the intercept that matches observed churn
-(`matched_intercept`). Then, where the logistic curve itself is wrong, a rising map: `best_calibration` takes the
-simplest of none, logistic, beta, isotonic and Venn–Abers that rows it has not seen speak for. Every map is turned into
-a strictly rising line with a few bends, so that bands stay one-to-one with health.
+First the factor that the whole card or each measure's curve deserves (`earned_slope`, `earned_slopes`) and the
+intercept that matches observed churn (`matched_intercept`). Then, where the logistic curve itself is wrong, a rising
+map: `best_calibration` takes the simplest of none, logistic, beta, isotonic and Venn–Abers that rows it has not seen
+speak for. Every map is turned into a strictly rising line with a few bends, so that bands stay one-to-one with health.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, lo
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["Calibrated", "best_calibration", "earned_slopes", "matched_intercept"]
+__all__ = ["Calibrated", "best_calibration", "earned_slope", "earned_slopes", "matched_intercept"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
 _CONFIDENCE = 1.0  # a factor of ½ costs an eighth of a log-likelihood unit: beliefs yield to modest evidence
+_DOUBT = 4.0  # a whole card costs two units: choosing prices and measures on the rows makes even unseen ones flatter
 _MOST = 1.0  # evidence from other cohorts may shrink a curve, never stretch it beyond its fit
 _SURE = 2.0  # standard errors by which a map must beat a simpler one: a bend nobody needs is a bend to explain
 _WORTH = 2.0  # log-likelihood units it must gain besides
@@ -51,14 +52,34 @@ def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Flo
     Breiman (1995), "Better subset regression using the nonnegative garrote", with out-of-fold contributions
     (van Houwelingen and Sauerbrei 2013: parameterwise shrinkage factors) and a prior at 1.
     """
+    return _factors(contributions, churned, weight, belief=1.0, confidence=_CONFIDENCE)
+
+
+def earned_slope(logit: Floats, churned: Floats, weight: Floats) -> float:
+    """Return the factor that a whole card deserves, from its out-of-fold churn logits (n_rows,).
+
+    Rows out of fold flatter too: prices and measures were chosen by them. So the factor is drawn to 0, which leaves a
+    card of few churners about half of its boldness, and one of hundreds nearly all.
+
+    References
+    ----------
+    van Houwelingen and le Cessie (1990), "Predictive value of statistical models": the factor (χ² − df) / χ², here
+    for a χ² of unseen rows.
+    """
+    factor = _factors(logit[:, np.newaxis], churned, weight, belief=0.0, confidence=_DOUBT)[0]
+    return round(float(factor), 6)  # a card of a millionth of its points is no card
+
+
+def _factors(contributions: Floats, churned: Floats, weight: Floats, *, belief: float, confidence: float) -> Floats:
+    """Return the likeliest factors (n_measures,) between 0 and `_MOST`, each drawn to `belief`."""
     n_rows, n_measures = contributions.shape
-    flat = np.full(n_measures, _CONFIDENCE)
+    ridge = np.full(n_measures, confidence)
     problem = BoundedProblem(
         rows=DenseRows(np.column_stack([contributions, np.ones(n_rows)])),
         churned=churned,
         weight=weight,
-        linear=np.append(-flat, 0.0),  # with the ridge: ½ · confidence · (factor − 1)²
-        ridge=np.append(flat, 0.0),
+        linear=np.append(-belief * ridge, 0.0),  # with the ridge: ½ · confidence · (factor − belief)²
+        ridge=np.append(ridge, 0.0),
         lower=np.append(np.zeros(n_measures), -np.inf),
         upper=np.append(np.full(n_measures, _MOST), np.inf),
     )

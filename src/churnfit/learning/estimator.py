@@ -63,9 +63,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     folds : int, default=4
         Cross-validation folds that choose the penalty; rows of one group stay together. Where fewer than 300 groups
         churned and none is dated there are at least ten; where cohorts are dated, folds are blocks of them.
-    min_accounts, min_churned : int, default=60 and 8
-        Below this many groups, or churned groups (two for each of four folds), ``fit`` refuses; and below a hundred
-        churned ones, where the measures tell no more of them than chance.
+    min_accounts, min_churned : int, default=60 and 5
+        Below this many groups, or churned groups, ``fit`` refuses; and below a hundred churned ones, where the measures
+        tell no more of them than chance. A card of few is drawn to the base rate: if it is wrong, it costs little.
     pairs : int, default=0
         Most combined measures ("tenure × contract"). Each is one more table to read; none is kept that rows it has not
         seen do not speak for.
@@ -116,7 +116,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         penalties: Sequence[float] = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
         folds: int = 4,
         min_accounts: int = 60,
-        min_churned: int = 8,
+        min_churned: int = 5,
         pairs: int = 0,
         measure_groups: Mapping[str, str] | None = None,
         heaviest_group: str | None = None,

@@ -30,7 +30,7 @@ __all__ = ["measures_with_evidence"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _ROUNDS = 20  # copies of each measure: with fewer a quantile of them means little
-_BEATEN = 0.95  # share of the copies of its own, and of those of its kind, that a measure must beat
+_BEATEN = 0.93  # share of the copies of its own, and of those of its kind, that a measure must beat
 _CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is learned from so many
 
 

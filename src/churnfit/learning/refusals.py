@@ -40,9 +40,9 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_BY_CHANCE = 0.05  # one in twenty cohorts without signal is learned from; evidence and the gates are still to come
+_BY_CHANCE = 0.1  # one in ten cohorts without signal is learned from: drawn to the base rate its card costs little
 _CHANCE_IS_CHEAP = 100  # churned accounts: what is learned from chance then costs less than 2 % of the log-loss
-_DEALS = 199  # with the truth 200: a share of 0.05 is exact, and wavers by 0.015
+_DEALS = 199  # with the truth 200: a share of 0.1 is exact, and wavers by 0.02
 _FLAT = 1e-6  # standard deviations below which a contrast is none
 
 

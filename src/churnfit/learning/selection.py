@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.bounded import log_loss_sum, log_losses
-from churnfit.learning.calibration import best_calibration, earned_slopes, matched_intercept
+from churnfit.learning.calibration import best_calibration, earned_slope, earned_slopes, matched_intercept
 from churnfit.learning.codes import MeasureBins, learn_bins
 from churnfit.learning.evidence import measures_with_evidence
 from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
@@ -24,7 +24,7 @@ from churnfit.learning.joint import Curves, Design, Prices, refit, refits
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
 from churnfit.learning.penalties import CodedRows, GroupOrder, Settings, card_design, coded_rows, designs, last_design
-from churnfit.learning.prior import leaning, leaving_is_safe
+from churnfit.learning.prior import leaning, leaving_is_safe, tells_the_healthy
 from churnfit.scorecard.pairs import Pair
 
 __all__ = ["Learned", "learn_curves"]
@@ -121,7 +121,7 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
 
 
 def _choices(cohort: Cohort, settings: Settings) -> list[Choice]:
-    trusts = _TRUSTS if cohort.few_churned and cohort.prior_health is not None else (0.0,)
+    trusts = _TRUSTS if cohort.few_churned and tells_the_healthy(cohort) else (0.0,)
     shrinkages = _SHRINKAGES_OF_FEW if cohort.few_churned else _SHRINKAGES
     path = sorted(settings.penalties, reverse=True)
     return [(penalty, shrinkage, trust) for trust in trusts for penalty in path for shrinkage in shrinkages]
@@ -213,7 +213,7 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
     names = [plan.name for plan in plans if plan.name not in in_pairs]
     added = held.contributions(by_fold, names)
     if not held.in_time:
-        factors = np.repeat(earned_slopes(added.sum(axis=1, keepdims=True), rows.churned, rows.weight), len(names) + 1)
+        factors = np.repeat(earned_slope(added.sum(axis=1), rows.churned, rows.weight), len(names) + 1)
     elif terms.slopes is not None:  # each its own slope again would undo the order that the prices brought about
         of_pairs = next((terms.slopes[name] for name in sorted(in_pairs)), 1.0)
         factors = np.array([*(terms.slopes[name] for name in names), of_pairs])
