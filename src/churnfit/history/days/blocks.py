@@ -13,7 +13,7 @@ from churnfit.history.days.plan import Rows
 __all__ = ["BATCH_EVENTS", "Block"]
 
 BATCH_EVENTS = 1 << 18  # at once: a row group of many writers, so that its dictionaries are looked up once
-_BLOCK_EVENTS = 1 << 22  # more: fewer rows where days are split between blocks, and 80 bytes of memory each
+_BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 80 bytes of memory each
 
 
 class Block:

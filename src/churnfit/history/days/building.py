@@ -89,14 +89,14 @@ class Builder:
             codes = kernels.taken(named.find(texts[column].keys()), texts[column].index)
             events[field] = np.where(codes < 0, np.int32(named.count), codes)
         if self._numbers["sums"]:
-            values = np.take(_values(batch["value"]), rows)
+            valued, values = _valued(batch["value"], rows, np.take(_takes(self._matching["sums"]), kind))
             if np.any(np.abs(values) >= LARGEST_VALUE):
                 raise too_large("their sums below it")
-            valued = np.flatnonzero(_takes(self._matching["sums"])[kind] & ~np.isnan(values))
-            moments = {"value": values, "occurred": occurred, "recorded": recorded}
-            self._valued.add(account[valued], {name: each[valued] for name, each in (events | moments).items()})
+            known = events | {"occurred": occurred, "recorded": recorded}
+            taken = {name: np.take(each, valued) for name, each in known.items()}
+            self._valued.add(np.take(account, valued), taken | {"value": values})
         for marked in self._owned:
-            wanted = _takes(self._matching[f"marks_{marked}"])[kind]
+            wanted = np.take(_takes(self._matching[f"marks_{marked}"]), kind)
             events[marked] = owned_keys(texts[_COLUMN_OF[marked]], texts["account_id"], wanted)
         self._events.add(account, events)
         if self._events.full:
@@ -235,9 +235,16 @@ def _moments(column: pa.Array) -> NDArray[np.int64]:
     return moments
 
 
-def _values(column: pa.Array) -> NDArray[np.float64]:
-    """Return the values, NaN where there is none."""
+def _valued(
+    column: pa.Array, rows: NDArray[np.int64], wanted: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return which of the `rows` are `wanted` and have a value, as places in `rows`, and their values."""
     import pyarrow as pa
 
-    values: NDArray[np.float64] = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return values
+    numbers = column.cast(pa.float64())
+    given = _there(numbers)
+    places = np.flatnonzero(wanted if given is np.True_ else wanted & np.take(given, rows))
+    stored = np.frombuffer(numbers.buffers()[1], dtype=np.float64)  # of gaps, whatever lies there
+    values = np.take(stored, np.take(rows, places) + numbers.offset)
+    numbered = ~np.isnan(values)
+    return places[numbered], values[numbered]

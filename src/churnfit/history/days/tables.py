@@ -137,7 +137,6 @@ class PartWriter:
 
 
 _ROW_GROUP = 1 << 17  # rows that are worth one
-_COMPRESSED = ("bits", "occurred_at", "value")  # of the others little is left to compress
 
 
 def _writer(path: Path, schema: Any) -> Any:
@@ -148,7 +147,7 @@ def _writer(path: Path, schema: Any) -> Any:
     return pq.ParquetWriter(
         path,
         schema,
-        compression={name: "lz4" if name in _COMPRESSED else "none" for name in schema.names},
+        compression="none",
         use_dictionary=False,
         column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
         write_statistics=["day", "block"],

@@ -91,7 +91,7 @@ class TextColumn:
             self._hashes = _hashed(column.dictionary, np.arange(len(column.dictionary)))
         codes = column.indices.cast(pa.int32())
         index = (codes.fill_null(-1) if codes.null_count else codes).to_numpy(zero_copy_only=False)
-        return Texts(hashes=self._hashes, index=index[rows])
+        return Texts(hashes=self._hashes, index=np.take(index, rows))
 
 
 def _hashed(array: pa.Array, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
@@ -101,10 +101,10 @@ def _hashed(array: pa.Array, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
         array = array.cast(pa.string())
     width = np.int64 if pa.types.is_large_string(array.type) else np.int32
     _, ends, letters = array.buffers()
-    hashes = np.zeros((len(rows), 2), dtype=np.uint64)
-    if len(array) and letters is not None:
+    hashes = np.empty((len(rows), 2), dtype=np.uint64)
+    if len(array):
         offsets = np.frombuffer(ends, dtype=width)[array.offset : array.offset + len(array) + 1]
-        _hash(offsets, np.frombuffer(letters, dtype=np.uint8), rows, hashes)
+        _hash(offsets, np.frombuffer(letters or b"", dtype=np.uint8), rows, hashes)
     return hashes
 
 
