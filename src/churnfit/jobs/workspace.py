@@ -21,6 +21,7 @@ from churnfit.history.events_sql import events_engine
 from churnfit.history.snapshot import Engine
 from churnfit.jobs.sinks import Sink, secret
 from churnfit.registry import Ledger, Registry
+from churnfit.scoring.batch import Scorer, by_card
 from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
 __all__ = ["FILE_NAME", "Workspace", "find_workspace"]
@@ -132,6 +133,14 @@ class Workspace:
 
             return SparkEngine(spec=spec, root=self.root)
         return events_engine
+
+    def scorer(self, spec: ScorecardSpec) -> Scorer:
+        """Return what scores a snapshot: the card itself, or Spark where its measures are taken there."""
+        if spec.history.engine == "spark":
+            from churnfit.scoring.spark import by_spark
+
+            return by_spark
+        return by_card
 
     @property
     def scores(self) -> Path:
