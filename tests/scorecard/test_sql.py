@@ -20,14 +20,15 @@ from tests.databases import new_database
 from tests.paired_card import PAIRED
 from tests.properties.test_card import cards, snapshots_of
 from tests.properties.test_engines import on_the_edges
-from tests.small_card import CARD, snapshot
+from tests.small_card import AS_OF, CARD, snapshot
 
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import Scorecard
-from churnfit.scorecard.contract import coerce
-from churnfit.scorecard.points import Categorical
+from churnfit.scorecard.contract import coerce, input_columns
+from churnfit.scorecard.points import Categorical, Graded
 from churnfit.scorecard.shap import shap_values
 from churnfit.scorecard.sql import DIALECTS, scoring_sql
+from churnfit.scorecard.words import STATE_WORDS
 
 Engine: TypeAlias = Callable[[Scorecard, pd.DataFrame], pd.DataFrame]
 
@@ -35,14 +36,15 @@ BENT = Calibration(method="isotonic", said=(-2.0, 0.0, 1.0), observed=(-3.0, 0.0
 
 
 def given_to_engines(card: Scorecard, table: pd.DataFrame) -> pa.Table:
-    """Return the columns that a card reads as Arrow has them, real NaN among the numbers."""
+    """Return the columns that a card reads as Arrow has them, their gaps NaN in one row and null in the next."""
     frame = coerce(card, table)
     columns = {"account_id": pa.array(table["account_id"], pa.string())}
     columns["as_of"] = pa.array(["2026-03-01"] * len(table))
     columns["segment"] = pa.nulls(len(table), pa.string())
     for name in frame:
         text = frame[name].dtype == object
-        columns[name] = pa.array(frame[name], pa.string()) if text else pa.array(frame[name].to_numpy())
+        null = frame[name].isna().to_numpy() & (np.arange(len(frame)) % 2 == 1)
+        columns[name] = pa.array(frame[name], pa.string()) if text else pa.array(frame[name].to_numpy(), mask=null)
     return pa.table(columns)
 
 
@@ -89,18 +91,18 @@ def by_spark() -> Iterator[Engine]:
     pytest.importorskip("pyspark", reason="PySpark is an extra: pip install 'churnfit[spark]'")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java: apt install openjdk-17-jre-headless")
-    from churnfit.history.spark import _session
+    from churnfit.history.spark import session
 
-    session = _session()
+    spark = session()
 
     def run(card: Scorecard, table: pd.DataFrame) -> pd.DataFrame:
-        session.createDataFrame(given_to_engines(card, table)).createOrReplaceTempView("snap")
+        spark.createDataFrame(given_to_engines(card, table)).createOrReplaceTempView("snap")
         query = scoring_sql(card, table="snap", dialect="spark", states=states_of(card, table))
-        found: pd.DataFrame = session.sql(query).toArrow().to_pandas()
+        found: pd.DataFrame = spark.sql(query).toArrow().to_pandas()
         return found
 
     yield run
-    session.stop()
+    spark.stop()
 
 
 def assert_the_cards_own(card: Scorecard, table: pd.DataFrame, found: pd.DataFrame) -> None:
@@ -150,6 +152,46 @@ def test_postgresql_scores_as_the_card_does(by_postgres: Engine, data: st.DataOb
 def test_spark_scores_as_the_card_does(by_spark: Engine, data: st.DataObject) -> None:
     """The same edges; few cards, because each is a plan of its own."""
     assert_scored_on_the_edges(by_spark, data)
+
+
+def every_edge(card: Scorecard) -> pd.DataFrame:
+    """Return accounts at every threshold and its neighbours, with every state; the measures' edges meet at random."""
+    curves = [line.curve for line in card.measures if not isinstance(line.curve, Categorical)]
+    places = [at for curve in curves for at in (curve.knots if isinstance(curve, Graded) else curve.cuts)]
+    places += [cut for pair in card.pairs for cells in (pair.first, pair.second) for cut in cells.cuts]
+    near = [float(np.nextafter(at, to)) for at in places for to in (-np.inf, np.inf)]
+    rare = [-0.0, 0.0, np.nan, np.nan, np.inf, -np.inf, 0.1 + 0.2, 5e-324, 2.0**53 + 2]
+    texts = ["cost", "growth", "unseen", "", None]
+    states = [*STATE_WORDS, "unseen", None]
+    rows = len(states) * len([*places, *near, *rare])
+    rng = np.random.default_rng(3)
+
+    def spread(values: list[object]) -> list[object]:
+        return [values[place] for place in rng.permutation(np.arange(rows) % len(values))]
+
+    columns: dict[str, object] = {"account_id": [f"A{row:04d}" for row in range(rows)], "as_of": AS_OF}
+    for name, (kind, _) in input_columns(card).items():
+        if kind == "double":
+            columns[name] = np.array(spread([*places, *near, *rare]), dtype=float)
+        elif name != "segment":
+            columns[name] = spread(states if name.endswith("__state") else texts)
+    return pd.DataFrame(columns)
+
+
+WIDE = replace(
+    CARD,
+    measures=tuple(replace(CARD.measures[place % 2], name=f"m{place}", expected_points=place) for place in range(20)),
+)
+
+
+@pytest.mark.parametrize("card", [CARD, PAIRED, WIDE], ids=["measures", "pair", "twenty measures"])
+@pytest.mark.parametrize("engine", ["duckdb", "by_postgres", "by_spark"])
+def test_every_edge_is_scored_as_the_card_does(request: pytest.FixtureRequest, engine: str, card: Scorecard) -> None:
+    """Each threshold, its neighbours, both noughts, NaN, null, both infinities, unseen texts, with each state."""
+    run = by_duckdb if engine == "duckdb" else request.getfixturevalue(engine)
+    table = every_edge(card)
+    assert len(table) > 100
+    assert_the_cards_own(card, table, run(card, table))
 
 
 def test_pairs_segments_and_calibrations_are_in_the_query() -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import duckdb
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["SparkEngine", "readings_on_spark"]
+__all__ = ["SparkEngine", "readings_on_spark", "session"]
 
 _TAKEN = "taken_by_spark"
 
@@ -98,7 +98,7 @@ def readings_on_spark(
     """
     import pyarrow as pa
 
-    spark = _session()
+    spark = session()
     _events(spark, spec, root).createOrReplaceTempView("events")
     columns = {
         "account_id": pa.array(grid["account_id"].astype(object), pa.string()),
@@ -111,7 +111,14 @@ def readings_on_spark(
     return found.rename(columns={"as_of": "as_of_day"})
 
 
-def _session() -> SparkSession:
+def session() -> SparkSession:
+    """Return the running session, or a new one on this machine.
+
+    Raises
+    ------
+    UsageError
+        CF510 when PySpark or Java is not installed.
+    """
     try:
         from pyspark.sql import SparkSession
     except ImportError as fault:

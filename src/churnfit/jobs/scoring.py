@@ -168,7 +168,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     sha256 = snapshot_hash(measured)
     key = run_key(champion, sha256, as_of)
     say("Scoring and explaining")
-    run = score_snapshot(champion, measured, key=key)
+    run = score_snapshot(champion, measured, key=key, scorer=workspace.scorer(spec))
     folder = run_folder(workspace.scores, card, as_of, key)
     row = RunRow(
         run_key=key,

@@ -21,6 +21,7 @@ from churnfit.history.events_sql import events_engine
 from churnfit.history.snapshot import Engine
 from churnfit.jobs.sinks import Sink, secret
 from churnfit.registry import Ledger, Registry
+from churnfit.scoring.batch import Scorer, by_card
 from churnfit.spec import ScorecardSpec, Strict, nearest, read_spec, read_toml, spec_error
 
 __all__ = ["FILE_NAME", "Workspace", "find_workspace"]
@@ -136,6 +137,14 @@ class Workspace:
     def summary(self, spec: ScorecardSpec) -> Path | None:
         """Return where the summary of a card's events is kept; None where its engine keeps nothing of events."""
         return self.folder / "checked" / f"{spec.name}.summary" if spec.history.engine == "days" else None
+
+    def scorer(self, spec: ScorecardSpec) -> Scorer:
+        """Return what scores a snapshot: the card itself, or Spark where its measures are taken there."""
+        if spec.history.engine == "spark":
+            from churnfit.scoring.spark import by_spark
+
+            return by_spark
+        return by_card
 
     @property
     def scores(self) -> Path:

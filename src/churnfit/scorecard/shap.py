@@ -30,13 +30,15 @@ def shap_values(card: Scorecard, points: pd.DataFrame) -> pd.DataFrame:
     return points - expected
 
 
-def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
+def reasons(card: Scorecard, snapshot: pd.DataFrame, *, points: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return every reason of every row, worst first.
 
     Parameters
     ----------
     snapshot : DataFrame
         ``account_id``, ``as_of``, the measures and their states.
+    points : DataFrame of shape (n_rows, n_measures), optional
+        What the rows earn, where it is known already.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def reasons(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
         probability_points (its share of the change in churn probability; sums to the difference from the
         reference's). Rows ordered by account_id, as_of, rank.
     """
-    values = shap_values(card, card.points(snapshot)).to_numpy()
+    values = shap_values(card, card.points(snapshot) if points is None else points).to_numpy()
     average = np.full(len(values), card.expected_health)
     shares = probability_shares(card, values, start=average, segments=snapshot.get("segment"))
     order = np.argsort(values, axis=1, kind="stable")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -15,7 +17,11 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.sentences import Sentences
 from churnfit.scorecard.shap import reasons
 
-__all__ = ["ScoredRun", "publish", "published_run", "run_folder", "run_key", "score", "words_of"]
+__all__ = ["ScoredRun", "Scorer", "by_card", "publish", "published_run", "run_folder", "run_key", "score", "words_of"]
+
+Scorer: TypeAlias = Callable[[Scorecard, pd.DataFrame], pd.DataFrame]
+"""Returns health, band, coverage and ``points_<measure>`` of a snapshot's rows, in their order: `by_card`, or another
+engine that gives the same to the last bit."""
 
 _KEY_IS = "run="  # before the key, in the name of a run's folder
 _CONTEXT = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
@@ -47,18 +53,26 @@ def run_key(card: Scorecard, snapshot_sha256: str, as_of: pd.Timestamp) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
-def score(card: Scorecard, snapshot: pd.DataFrame, *, key: str) -> ScoredRun:
-    """Return the scores and reasons of every row of `snapshot`, in its order."""
-    snapshot = card.with_pairs(snapshot)
+def by_card(card: Scorecard, snapshot: pd.DataFrame) -> pd.DataFrame:
+    """Return what the card itself says of a snapshot with its pairs."""
     points = card.points(snapshot)
     health = points.to_numpy().sum(axis=1)
-    scores = snapshot[list(_CONTEXT)].copy()
-    scores["health"] = health
-    scores["churn_probability"] = card.probability_of(health, snapshot["segment"])
-    scores["band"] = card.bands.band(health)
-    scores["coverage"] = card.coverage(snapshot)
-    scores = pd.concat([scores, points.add_prefix("points_")], axis=1)
-    return ScoredRun(key=key, scores=scores, reasons=reasons(card, snapshot), snapshot=snapshot)
+    whole = {"health": health, "band": card.bands.band(health), "coverage": card.coverage(snapshot)}
+    return pd.concat([pd.DataFrame(whole, index=snapshot.index), points.add_prefix("points_")], axis=1)
+
+
+def score(card: Scorecard, snapshot: pd.DataFrame, *, key: str, scorer: Scorer = by_card) -> ScoredRun:
+    """Return the scores and reasons of every row of `snapshot`, in its order.
+
+    Probabilities and reasons follow from the points and are reckoned here: engines differ in the last bit of `exp`.
+    """
+    snapshot = card.with_pairs(snapshot)
+    scored = scorer(card, snapshot)
+    points = scored[[f"points_{name}" for name in card.weights]].set_axis(list(card.weights), axis=1)
+    scores = pd.concat([snapshot[list(_CONTEXT)], scored.set_index(snapshot.index)], axis=1)
+    probability = card.probability_of(scores["health"].to_numpy(), snapshot["segment"])
+    scores.insert(len(_CONTEXT) + 1, "churn_probability", probability)  # after health
+    return ScoredRun(key=key, scores=scores, reasons=reasons(card, snapshot, points=points), snapshot=snapshot)
 
 
 def words_of(card: Scorecard, run: ScoredRun, account_ids: list[str], *, top: int = 3) -> dict[str, list[str]]:

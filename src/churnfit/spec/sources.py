@@ -95,8 +95,8 @@ class History(Strict):
     """How measures are taken from events.
 
     `engine`: ``events`` scans them each time; ``days`` keeps day tables in the workspace and reads only what is new,
-    for many events or many dates; ``spark`` takes them on Spark (extra ``spark``), where the log outgrows one machine.
-    All give the same bytes.
+    for many events or many dates; ``spark`` takes them on Spark (extra ``spark``), where the log outgrows one machine,
+    and scores the nights there. All give the same bytes.
     """
 
     engine: Literal["events", "days", "spark"] = "events"
