@@ -59,6 +59,14 @@ def test_noise_in_many_categories_is_no_evidence_either(times_kept):
     assert times_kept["kinds"] <= 12
 
 
+def test_of_measures_that_say_the_same_one_stays():
+    """Ten blurred readings of what decides: beside the nine others none passes, and in this draw all left."""
+    rng = np.random.default_rng(1)
+    deciding = rng.normal(size=200)
+    readings = {f"reading {j}": deciding + rng.normal(size=200) for j in range(10)}
+    assert len(kept(readings, rng.random(200) < sigmoid(-1.0 - 0.5 * deciding))) == 1
+
+
 def test_rows_of_one_account_are_one_piece_of_evidence():
     """Forty accounts, ten equal rows each, churn drawn by account: 400 rows, and no more evidence than forty.
 

@@ -11,7 +11,7 @@ gain in likelihood, which is additive and knows its unit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -41,7 +41,7 @@ def measures_with_evidence(
 
     A copy has the values of a measure, dealt out to other accounts: whatever it gains is chance. A measure is held
     against its own copies, since more levels or bins find more by chance, and against all of its kind, numbers or
-    categories, which are more.
+    categories, which are more. Where few churned, measures that fail are heard again beside those that stay.
     """
     rng = np.random.default_rng(settings.random_state)
     some = _some_accounts(cohort, rng)
@@ -71,11 +71,29 @@ def measures_with_evidence(
         kind: float(np.quantile([gain for name, seen in own.items() if kinds[name] == kind for gain in seen], _BEATEN))
         for kind in set(kinds.values())
     }
-    return {
-        name
-        for name, gain in _gains(curves, whole).items()
-        if gain > max(level[kinds[name]], float(np.quantile(own[name], _BEATEN)))
+    bar = {
+        plan.name: max(level[kinds[plan.name]], float(np.quantile(own[plan.name], _BEATEN))) for plan in curves.plans
     }
+    telling = {name for name, gain in _gains(curves, whole).items() if gain > bar[name]}
+    return _heard_again(telling, bar, curves, whole, penalty=penalty) if cohort.few_churned else telling
+
+
+def _heard_again(
+    telling: set[str], bar: Mapping[str, float], curves: Curves, rows: CodedRows, *, penalty: float
+) -> set[str]:
+    """Return `telling` and, one after the other, what passes its bar once the others have left.
+
+    Of two measures that say the same neither adds much to the other: judged at once, both would leave.
+    """
+    while True:
+        beyond = {}
+        for name in sorted(bar.keys() - telling):
+            alone = refit(curves.design.only(telling | {name}), rows.churned, rows.weight, penalty)
+            beyond[name] = _gains(alone, rows)[name] - bar[name]
+        best = max(beyond, key=beyond.__getitem__, default=None)
+        if best is None or beyond[best] <= 0:
+            return telling
+        telling = telling | {best}
 
 
 def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> NDArray[np.intp]:
