@@ -59,7 +59,7 @@ def test_the_last_design_is_that_of_the_whole_path(cohort):
     assert last_design(part, path, SETTINGS).plans == designs(part, path, SETTINGS)[-1][1].plans
 
 
-def test_a_card_s_curve_keeps_the_knots_of_a_side_that_few_rows_speak_for():
+def test_few_churners_get_knots_on_both_sides_of_a_turn():
     """Without a ticket 20 of 50 churn, with one to three 80 of 400, with more 90 of 150: two-sided, and it shows.
 
     At λ = 16 the first drop is flat in the fine fit (9 churners speak for it), and so would be the line to 3.
@@ -75,7 +75,8 @@ def test_a_card_s_curve_keeps_the_knots_of_a_side_that_few_rows_speak_for():
             groups=np.array([f"A{i:03}" for i in range(len(tickets))], dtype=object),
         )
     )
-    [flat], [kept] = (design(part, [16.0], SETTINGS).plans for design in (last_design, card_design))
+    [flat], [kept] = (card_design(part, [16.0], SETTINGS, few_churned=few).plans for few in (False, True))
+    assert (flat,) == last_design(part, [16.0], SETTINGS).plans
     assert flat.start[0] - min(flat.start) < 0.05
     assert kept.start[0] - min(kept.start) > 0.5
     assert kept.places[1] == 1

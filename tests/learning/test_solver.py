@@ -118,26 +118,3 @@ def test_a_warm_start_ends_where_a_cold_one_does():
     problem = problem_of(7)
     warm = solve_tables(problem, 2.0, solved(problem, 20.0), search_rounds=1)
     assert objective_of(problem, warm, 2.0) == pytest.approx(objective_of(problem, solved(problem, 2.0), 2.0), rel=1e-5)
-
-
-def test_a_table_that_turned_keeps_the_side_that_its_own_price_lets_it_pay():
-    """Of 50 rows without a ticket 40 % churn, of 400 with some 20 %, of 150 with many 60 %.
-
-    Flattening the first drop moves 50 · (0.40 − 0.22) = 9 churners: less than a λ of 16 charges for a logit.
-    """
-    rows, churned_of = (50, 400, 150), (20, 80, 90)
-    churned = np.concatenate([np.arange(n) < lost for n, lost in zip(rows, churned_of, strict=True)]).astype(float)
-    drop = np.log(0.4 / 0.6) - np.log(0.2 / 0.8)
-    found = []
-    for turned_price in (np.inf, 2.0):
-        problem = Problem(
-            codes=np.repeat([0, 1, 2], rows)[np.newaxis].astype(np.int32), n_bins=np.array([3]),
-            n_states=np.array([0]), churned=churned, weight=np.ones(600), allowed=np.array([ANY]),
-            turned_price=turned_price,
-        )  # fmt: skip
-        heights = solved(problem, 16.0).values[0]
-        assert heights[2] > heights[1] + 0.9
-        found.append(heights[0] - heights[1])
-    flattened, kept = found
-    assert flattened == pytest.approx(0.0, abs=1e-6)
-    assert 0.5 * drop < kept < drop

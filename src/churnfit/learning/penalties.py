@@ -14,7 +14,7 @@ from churnfit.learning.codes import Binning, Coded, ordered_by_risk
 from churnfit.learning.curves import plan_curve
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Design, make_design
-from churnfit.learning.shapes import ANY, FALLING, FREE, RISING, VALLEY
+from churnfit.learning.shapes import ANY, FALLING, FREE, RISING, VALLEY, fit_shape
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
@@ -80,21 +80,36 @@ def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[
 
 def last_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
     """Return the design of the last penalty on the path, which the others lead to."""
-    return _last(_problem(part, settings), part, path, settings)
-
-
-def card_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
-    """Return the design of a card's curves: as `last_design`, but the side whose evidence made a curve turn stays.
-
-    A high price serves the choice of measures, where a turn would serve chance as well; measures that were chosen pay
-    no more for a turned curve than `_TURNED_PRICE`.
-    """
-    return _last(replace(_problem(part, settings), turned_price=_TURNED_PRICE), part, path, settings)
-
-
-def _last(problem: Problem, part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
+    problem = _problem(part, settings)
     *_, tables = _fine_fits(problem, path)
     return _reduced(problem, tables, part, settings)
+
+
+def card_design(part: CodedRows, path: Sequence[float], settings: Settings, *, few_churned: bool) -> Design:
+    """Return the design of a card's curves: as `last_design`, but few churners get knots on both sides of a turn.
+
+    The price that finds shapes is too high for them: it flattens the side of few rows whose evidence made the curve
+    turn. The choice of measures needs it so, since chance would find more in sides that cost little.
+    """
+    if not few_churned:
+        return last_design(part, path, settings)
+    problem = _problem(part, settings)
+    *_, tables = _fine_fits(problem, path)
+    return _reduced(problem, _with_both_sides(problem, tables, path[-1]), part, settings)
+
+
+def _with_both_sides(problem: Problem, tables: Tables, penalty: float) -> Tables:
+    """Return the tables, those that turned fitted to what the others leave at no more than `_TURNED_PRICE`."""
+    p = sigmoid(sum_tables(problem.codes, tables.values, tables.intercept))
+    values = tables.values.copy()
+    gradient = pull_to_bins(problem.codes, problem.weight * (problem.churned - p), values.shape[1])
+    curvature = np.maximum(pull_to_bins(problem.codes, problem.weight * p * (1 - p), values.shape[1]), 1e-6)
+    for j in np.flatnonzero((tables.turn > 0) & (tables.turn < problem.n_bins - 1)):
+        own = slice(0, problem.n_bins[j])
+        target = values[j, own] + gradient[j, own] / curvature[j, own]
+        price = min(penalty, _TURNED_PRICE)
+        fit_shape(target, curvature[j, own], price, tables.sign[j], tables.turn[j], values[j, own])
+    return replace(tables, values=values)
 
 
 def _problem(part: CodedRows, settings: Settings) -> Problem:

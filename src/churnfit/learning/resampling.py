@@ -92,7 +92,7 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     if not n_resamples or not learned.measures:
         return None
     rng = np.random.default_rng(settings.random_state)
-    refits = _Refits(learned, settings)
+    refits = _Refits(learned, settings, few_churned=cohort.few_churned)
     codes = learned.curves.design.codes
     account = cohort.account
     n_accounts = len(cohort.lost)
@@ -151,8 +151,9 @@ def _padded(learned: Learned, width: int) -> Floats:
 class _Refits:
     """What all resamples share: the measures of the card, the penalty and the slopes they earned."""
 
-    def __init__(self, learned: Learned, settings: Settings) -> None:
+    def __init__(self, learned: Learned, settings: Settings, *, few_churned: bool) -> None:
         self.learned = learned
+        self.few_churned = few_churned
         self.settings = settings
         self.width = max((m.n_bins + len(m.states) for m in learned.measures), default=1)
 
@@ -164,7 +165,7 @@ class _Refits:
         coded = ordered_by_risk(Binning(learned.measures), codes, churned, used)
         health = None if rows.prior_health is None else rows.prior_health[counted]
         part = leaning(CodedRows(coded=coded, churned=churned, weight=used, prior_health=health), learned.trust)
-        design = card_design(part, [learned.path[-1]], self.settings)
+        design = card_design(part, [learned.path[-1]], self.settings, few_churned=self.few_churned)
         curves = learned.again(design, part)
         own = dict(zip((plan.name for plan in design.plans), design.tables(curves.coefficients), strict=True))
         tables = np.zeros((len(learned.measures), self.width))

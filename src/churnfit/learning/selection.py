@@ -109,7 +109,7 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     design = last_design(whole, terms.path, settings)
     curves = refit(design, whole.churned, whole.weight, terms.prices.usual)
     telling = measures_with_evidence(whole, curves, cohort, terms.path, settings, penalty=terms.prices.usual)
-    design = card_design(whole, terms.path, settings)
+    design = card_design(whole, terms.path, settings, few_churned=cohort.few_churned)
     found = Grown.plain(whole, refit(design, whole.churned, whole.weight, terms.prices.usual))
     by_fold = {k: fitted[best] for k, fitted in tried.items()}
     if settings.pairs:

@@ -1,6 +1,6 @@
 """The joint fit: all measures' tables at once, by penalised likelihood under shape constraints.
 
-    minimise  Σ_i w_i · logloss(y_i, b + Σ_j f_j[code_ij])  +  Σ_j λ_j Σ_k |f_j[k+1] − f_j[k]|
+    minimise  Σ_i w_i · logloss(y_i, b + Σ_j f_j[code_ij])  +  λ Σ_j Σ_k |f_j[k+1] − f_j[k]|
 
 over tables f_j on the fine bins, each of its own shape, each missing state a level of its own drawn towards the mean of
 the measured ones. Proximal Newton: the outer loop weighs the likelihood by its curvature, the inner loop minimises
@@ -58,10 +58,7 @@ def start_tables(n_bins: NDArray[np.int64], n_states: NDArray[np.int64], base_ra
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What the tables are fitted to: codes (n_measures, n_rows), labels and weights (n_rows,), allowed shapes.
-
-    `turned_price` is the highest λ of a table that turns inside.
-    """
+    """What the tables are fitted to: codes (n_measures, n_rows), labels and weights (n_rows,), allowed shapes."""
 
     codes: NDArray[np.int32]
     n_bins: NDArray[np.int64]
@@ -69,7 +66,6 @@ class Problem:
     churned: NDArray[np.float64]
     weight: NDArray[np.float64]
     allowed: NDArray[np.int64]
-    turned_price: float = np.inf
 
 
 def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_rounds: int) -> Tables:
@@ -92,7 +88,6 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
             problem.weight * (problem.churned - p),
             problem.weight * np.maximum(p * (1.0 - p), _CURVATURE_FLOOR),
             float(penalty),
-            float(min(penalty, problem.turned_price)),
             outer < search_rounds,
             values,
             float(intercept),
@@ -101,7 +96,7 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
         )
         for _ in range(6):  # halve the step while the true objective rises
             logit = sum_tables(problem.codes, values, intercept)
-            objective = _objective(problem, penalty, values, turn, logit)
+            objective = _objective(problem, penalty, values, logit)
             if objective <= last + 1e-9 * abs(last) or outer < search_rounds:
                 break
             intercept = 0.5 * (intercept + kept_intercept)
@@ -114,17 +109,9 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
     return replace(start, values=values, intercept=float(intercept), sign=sign, turn=turn)
 
 
-def _objective(
-    problem: Problem,
-    penalty: float,
-    values: NDArray[np.float64],
-    turn: NDArray[np.int64],
-    logit: NDArray[np.float64],
-) -> float:
-    turned = (turn > 0) & (turn < problem.n_bins - 1)
-    price = np.where(turned, min(penalty, problem.turned_price), penalty)
-    moved = [np.abs(np.diff(row[:n_bins])).sum() for row, n_bins in zip(values, problem.n_bins, strict=True)]
-    return log_loss_sum(logit, problem.churned, problem.weight) + float(price @ np.array(moved))
+def _objective(problem: Problem, penalty: float, values: NDArray[np.float64], logit: NDArray[np.float64]) -> float:
+    moved = sum(np.abs(np.diff(row[:n_bins])).sum() for row, n_bins in zip(values, problem.n_bins, strict=True))
+    return log_loss_sum(logit, problem.churned, problem.weight) + penalty * float(moved)
 
 
 @njit(cache=True)
@@ -135,7 +122,6 @@ def _one_table(
     n_bins: int,
     n_states: int,
     penalty: float,
-    turned_penalty: float,
     allowed: int,
     choose: bool,
     shape: NDArray[np.int64],
@@ -150,8 +136,7 @@ def _one_table(
             if choose:
                 price = min(penalty, _SEARCH_PRICE)
                 shape[0], shape[1] = choose_shape(target, curvature[:n_bins], price, allowed, _TURN_PRICE, new[:n_bins])
-            price = turned_penalty if 0 < shape[1] < n_bins - 1 else penalty
-            fit_shape(target, curvature[:n_bins], price, shape[0], shape[1], new[:n_bins])
+            fit_shape(target, curvature[:n_bins], penalty, shape[0], shape[1], new[:n_bins])
     mean, mass = 0.0, 1e-12
     for k in range(n_bins):
         mean += curvature[k] * new[k]
@@ -177,7 +162,6 @@ def _sweeps(
     residual: NDArray[np.float64],
     row_curvature: NDArray[np.float64],
     penalty: float,
-    turned_penalty: float,
     search: bool,
     values: NDArray[np.float64],
     intercept: float,
@@ -223,7 +207,6 @@ def _sweeps(
                 n_bins[j],
                 n_states[j],
                 penalty,
-                turned_penalty,
                 allowed[j],
                 search and inner == 0,
                 shape,
