@@ -109,8 +109,11 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     design = last_design(whole, terms.path, settings)
     curves = refit(design, whole.churned, whole.weight, terms.prices.usual)
     telling = measures_with_evidence(whole, curves, cohort, terms.path, settings, penalty=terms.prices.usual)
-    design = card_design(whole, terms.path, settings, few_churned=cohort.few_churned)
-    found = Grown.plain(whole, refit(design, whole.churned, whole.weight, terms.prices.usual))
+    if cohort.few_churned:
+        curves = refit(
+            card_design(whole, terms.path, settings, few_churned=True), whole.churned, whole.weight, terms.prices.usual
+        )
+    found = Grown.plain(whole, curves)
     by_fold = {k: fitted[best] for k, fitted in tried.items()}
     if settings.pairs:
         found, by_fold = _with_paying_pairs(found, by_fold, held, terms, settings)
