@@ -140,7 +140,7 @@ def share_of(count: int, accounts: int) -> Interval:
     --------
     >>> share = share_of(10, 100)
     >>> [round(end, 3) for end in (share.low, share.estimate, share.high)]
-    [0.061, 0.1, 0.159]
+    [0.061, 0.1, 0.16]
     """
     share, spread = count / accounts, _Z**2 / accounts
     middle = share + spread / 2

@@ -21,6 +21,7 @@ _PARQUET = (".parquet", ".pq")
 _CSV = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 _JSON = (".json", ".jsonl", ".ndjson")
 _GLOB = "*?["
+_FOLDERS = re.compile(r"(?<=[\"'])/(?:[^\"'/]+/)+")  # of a quoted path
 _WHAT_OF_A_LINE = ("Expected Number", "Value with", "Invalid unicode")
 
 _GAPS = ("", "na", "n/a", "nan", "null", "none", "-", "?")  # what exports write where a number is missing
@@ -84,9 +85,10 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
 
 
 def complaint(fault: Exception) -> str:
-    """Return what DuckDB complains of, without the line of the file that it quotes and the options it recommends."""
+    """Return what DuckDB complains of, without folders, the line of the file it quotes and the options it recommends."""
     first, *others = str(fault).splitlines()
-    return " ".join([first, *(line for line in others if line.startswith(_WHAT_OF_A_LINE))])[:200]
+    said = " ".join([first, *(line for line in others if line.startswith(_WHAT_OF_A_LINE))])
+    return _FOLDERS.sub("", said)[:200]
 
 
 def files_of(path: str, root: Path) -> list[Path]:
