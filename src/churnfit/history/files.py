@@ -85,7 +85,7 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
 
 
 def complaint(fault: Exception) -> str:
-    """Return what DuckDB complains of, without folders, the line of the file it quotes and the options it recommends."""
+    """Return what DuckDB complains of, without folders, the line it quotes and the options it recommends."""
     first, *others = str(fault).splitlines()
     said = " ".join([first, *(line for line in others if line.startswith(_WHAT_OF_A_LINE))])
     return _FOLDERS.sub("", said)[:200]
