@@ -163,6 +163,8 @@ CODES: dict[str, str] = {
     "CF313": "Dates lie in the future: they would be knowledge nobody had.",
     "CF314": "The newest fact in the sources, or of one kind of event, is too old to score on: a stopped feed looks "
     "like customers going quiet. `churnfit feeds` shows every kind.",
+    "CF315": "Accounts that the last run scored are gone from the source. An export that lost rows would close their "
+    "calls to action; churned accounts stay in the table, with their date.",
     # files
     "CF401": "A file is missing or empty.",
     "CF402": "A file cannot be read as what its name says.",

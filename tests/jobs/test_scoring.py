@@ -107,6 +107,20 @@ def test_a_kind_of_event_that_has_stopped_is_not_scored_on(
     assert churnfit("feeds", "--card", CARD, "--as-of", f"{DEMO_DAY:%Y-%m-%d}", cwd=workspace.root).code == 0
 
 
+def test_an_export_that_lost_accounts_is_not_scored(workspace: Workspace) -> None:
+    """Half of them: nothing changes, no call is closed. One of them, as when a test account is deleted: scored."""
+    table = workspace.root / "data" / "accounts.parquet"
+    accounts = pd.read_parquet(table)
+    accounts.iloc[::2].to_parquet(table)
+    before = files_of(workspace), dump(workspace)
+    with pytest.raises(DataError, match=r"CF315 sources.accounts: expected the accounts that the run of 2026-06-30"):
+        scored(workspace, 1)
+    assert (files_of(workspace), dump(workspace)) == before
+    first = queue(workspace, CARD)[0].cta.account_id
+    accounts[accounts["account_id"] != first].to_parquet(table)
+    assert scored(workspace, 1).published
+
+
 def test_a_late_date_joins_the_history_and_changes_no_cta(workspace: Workspace) -> None:
     """A week before the newest run: a run more, and the queue as it was."""
     before = queue(workspace, CARD)

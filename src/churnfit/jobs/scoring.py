@@ -27,6 +27,7 @@ from churnfit.jobs.journey import alerts
 from churnfit.jobs.perception import mismatch_alerts
 from churnfit.jobs.signing import moment
 from churnfit.jobs.stages import moved_on
+from churnfit.jobs.vanished import known_accounts, require_nobody_vanished
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import ScoredRun, publish, run_folder, run_key, words_of
@@ -89,11 +90,12 @@ def scoring_snapshot(workspace: Workspace, spec: ScorecardSpec, *, as_of: pd.Tim
 
 @dataclass(frozen=True, kw_only=True)
 class _Night:
-    """What is known of a date: the snapshot, what was set aside of it, and who is in another stage by then."""
+    """What is known of a date: the snapshot, what was set aside of it, who is in another stage by then; and of whom."""
 
     measured: pd.DataFrame
     quarantine: Quarantine
     moved_on: frozenset[str]
+    known: frozenset[str]
 
 
 def _night(workspace: Workspace, spec: ScorecardSpec, as_of: pd.Timestamp) -> _Night:
@@ -104,6 +106,7 @@ def _night(workspace: Workspace, spec: ScorecardSpec, as_of: pd.Timestamp) -> _N
             measured=measured,
             quarantine=measured_on.quarantine,
             moved_on=moved_on(measured_on.con, spec, as_of),
+            known=known_accounts(measured_on.con, spec) | measured_on.quarantine.accounts,
         )
     if measured.empty:
         raise DataError(
@@ -164,6 +167,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     say("Measuring every account")
     night = _night(workspace, spec, as_of)
     measured, quarantine = night.measured, night.quarantine
+    require_nobody_vanished(workspace, spec, as_of, known=night.known)
     aside = quarantine.accounts - set(measured["account_id"])
     sha256 = snapshot_hash(measured)
     key = run_key(champion, sha256, as_of)
