@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from tests.conftest import Ended, copied
 from tests.cta.test_store import HOSTILE
 from tests.databases import rows_of
 from tests.jobs import nightly
-from tests.jobs.bad_inputs import SCORE, Bad, csv, parquet, put, refused, spec
+from tests.jobs.bad_inputs import SCORE, Bad, Spoil, csv, parquet, put, refused, spec
 
 from churnfit.history.sources import open_sources
 from churnfit.jobs.workspace import Workspace
@@ -52,7 +53,23 @@ def folder(root: Path) -> None:
     (root / "events.parquet").mkdir()
 
 
+def zipped(content: bytes) -> Spoil:
+    """Return what reads accounts from a .csv.gz of that content."""
+
+    def spoil(root: Path) -> None:
+        put("accounts.csv.gz", content)(root)
+        spec('path = "accounts.parquet" }', 'path = "accounts.csv.gz", timezone = "UTC" }')(root)
+
+    return spoil
+
+
+_GZIP = gzip.compress(nightly.accounts().to_csv(index=False).encode())
+
 CASES = [
+    Bad("a zipped file is not zipped", "CF402", "gzip", zipped(b"account_id,started_at\nA,2024-01-01\n")),
+    Bad("a zipped file was cut off", "CF402", "ended", zipped(_GZIP[:40])),
+    Bad("a zipped file is damaged", "CF402", "decompress", zipped(_GZIP[:12] + b"\xff" * 200)),
+    Bad("a name in the header is endless", "CF402", "field larger", csv(f"account_id,{'x' * 200_000}\nA,1\n")),
     Bad("the accounts file is missing", "CF401", "a file", put("accounts.parquet", None)),
     Bad("the accounts file is empty", "CF401", "0 bytes", put("accounts.parquet", b"")),
     Bad("the events file is a folder", "CF401", "a file", folder),
@@ -195,6 +212,9 @@ ODD = {
     "a column without a name": b",account_id,started_at,goal\n0,A01,2024-01-02,cost\n",
     "capitals in the header": b"ACCOUNT_ID,Started_At,Goal\nA01,2024-01-02,cost\n",
     "no line end at the end": b"account_id,started_at,goal\nA01,2024-01-02,cost",
+    "a name in quotes with separators in it": (
+        b'"Name; first; second";account_id;started_at;goal\n"x";A01;2024-01-02;cost\n'
+    ),
     "offsets of two zones": b"account_id,started_at,goal\nA01,2024-01-02T03:00:00+03:00,cost\n",
 }
 
@@ -223,6 +243,7 @@ def test_names_that_are_sql_formulas_or_markup_are_only_names(
         return table.assign(**named)
 
     parquet("accounts", hostile)(root)
+    spec("[sources]", "[sources]\nmax_faulty_share = 1.0")(root)  # the ids of last night are gone with their names
     before = rows_of(f"sqlite:///{root}/.churnfit/churnfit.db")
     assert churnfit(*SCORE.split(), cwd=root).code == 0
     assert rows_of(f"sqlite:///{root}/.churnfit/churnfit.db").keys() == before.keys()

@@ -215,3 +215,90 @@ def test_in_a_wide_table_only_the_faulty_date_of_an_account_is_set_aside(tmp_pat
     assert rows == [("A", 2, 3.0), ("B", 1, None), ("B", 2, None), ("C", 1, 5.0), ("C", 2, 5.0)]
     assert found.accounts == {"A"}
     assert found.rows[["row", "column", "value", "code"]].to_numpy().tolist() == [[1, "logins", "soon", "CF212"]]
+
+
+@pytest.mark.parametrize("value", [1e300, float("-inf")], ids=str)
+def test_day_tables_set_aside_what_the_events_do(
+    churnfit: Cli, last_night: Workspace, tmp_path: Path, value: float
+) -> None:
+    """A value that no sum can hold: its account is left out, the night goes on."""
+    workspace = copied(last_night, tmp_path / "workspace")
+    summed = '\n[measures.spent]\ngroup = "use"\naggregate = "sum"\nkinds = ["login"]\n'
+    spec("\n[bands]", f"{summed}\n[bands]")(workspace.root)
+    spec("[cohort]", '[history]\nengine = "days"\n\n[cohort]')(workspace.root)
+    event(value=value)(workspace.root)
+    run = json.loads(churnfit(*SCORE.split(), "--json", cwd=workspace.root).out)["run"]
+    assert (run["accounts"], run["set_aside"], run["faulty_rows"]) == (39, 1, 1)
+
+
+@pytest.mark.parametrize("engine", ["events", "days"])
+def test_a_kind_that_stopped_refuses_the_night_whatever_the_engine(
+    churnfit: Cli, last_night: Workspace, tmp_path: Path, engine: str
+) -> None:
+    """Logins came on forty days and stopped nine days ago, while tickets go on: the first kind of two, by name."""
+    workspace = copied(last_night, tmp_path / "workspace")
+    logins = [(f"A{n:02}", day + 0.5, "login") for n in range(5) for day in range(52)]
+    tickets = [(f"A{n:02}", day + 0.6, "ticket") for n in range(5) for day in range(61)]
+    write(workspace.root, accounts=nightly.accounts(), events=events_of(*logins, *tickets))
+    spec("[cohort]", f'[history]\nengine = "{engine}"\n\n[cohort]')(workspace.root)
+    ended = churnfit(*SCORE.split(), cwd=workspace.root)
+    assert (ended.code, "'login' silent for 9 days" in ended.err) == (1, True), ended
+
+
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [(["NA"] * 40, "CF212"), ([f"{n:03}" for n in range(40)], "CF212")],
+    ids=["a column without any number", "a column of codes"],
+)
+def test_a_column_that_is_no_measure_is_no_fault_of_rows(
+    churnfit: Cli, last_night: Workspace, tmp_path: Path, cells: list[str], said: str
+) -> None:
+    """The night is refused, as the fit is."""
+    workspace = copied(last_night, tmp_path / "workspace")
+    spec('column = "goal"', 'column = "goal"\nshape = "higher_is_better"')(workspace.root)
+    parquet("accounts", lambda table: table.assign(goal=pd.Series(cells, dtype="str")))(workspace.root)
+    checked, night = (churnfit(*line.split(), cwd=workspace.root) for line in ("check", SCORE))
+    assert (said in checked.out, night.code) == (said in night.err, 1), (checked, night)
+
+
+def test_a_cell_that_is_infinite_is_set_aside_with_those_in_words(tmp_path: Path) -> None:
+    """Two of five."""
+    from tests.history.tiny_world import spec_of
+
+    from churnfit.history.quarantine import set_aside
+    from churnfit.history.sources import open_sources
+
+    values = ("3", "inf", "soon", "5", "7")
+    lines = [f"A{n},2024-01-01,{value}" for n, value in enumerate(values)]
+    (tmp_path / "wide.csv").write_text("\n".join(["account_id,as_of,logins", *lines]) + "\n")
+    wide = spec_of(
+        {"logins": {"aggregate": "column", "shape": "higher_is_better"}},
+        sources={"measures": {"path": "wide.csv", "timezone": "UTC"}, "max_faulty_share": 0.5},
+    )
+    with open_sources(wide, tmp_path, unreadable_as_gaps=True) as con:
+        found = set_aside(con, wide, observed_to=at(100))
+        rows = con.execute("SELECT account_id, logins FROM measures ORDER BY ALL").fetchall()
+    assert found.rows["value"].tolist() == ["inf", "soon"]
+    assert rows == [("A0", 3.0), ("A3", 5.0), ("A4", 7.0)]
+
+
+def test_what_is_handed_over_and_won_is_told_beside_faulty_rows(
+    churnfit: Cli, last_night: Workspace, tmp_path: Path
+) -> None:
+    """An account that stands twice, one without an id, and a step with the name of a keyword stop neither list."""
+    workspace = copied(last_night, tmp_path / "workspace")
+    more = '[next_stage]\nstage = "adoption"\nwhen = "logins > 5"\n[journey.steps.import]\nkinds = ["ticket"]\n'
+    spec("[cohort]", f"{more}[cohort]")(workspace.root)
+    parquet("accounts", lambda table: pd.concat([table, table.iloc[[3]]]).assign(stage=["adoption", *[None] * 40]))(
+        workspace.root
+    )
+    assert churnfit(*SCORE.split(), cwd=workspace.root).code == 0
+    for line in ("stages --json", "wins --json"):
+        ended = churnfit(*line.split(), cwd=workspace.root)
+        assert ended.code == 0, ended
+    spec("logins > 5", "logins > 5 OR spent > 3")(workspace.root)
+    spec("[bands]", '[measures.spent]\ngroup = "use"\naggregate = "sum"\nkinds = ["login"]\n\n[bands]')(workspace.root)
+    spec("[cohort]", '[perception]\nmeasure = "spent"\ncontent_from = 3\ndiscontent_to = 1\n\n[cohort]')(workspace.root)
+    assert json.loads(churnfit("stages", "--json", cwd=workspace.root).out)["ready"] == []
+    asked = churnfit("perception", cwd=workspace.root)
+    assert (asked.code, "error[CF702] run of" in asked.err) == (2, True), asked

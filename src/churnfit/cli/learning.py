@@ -83,7 +83,7 @@ def patterns(card: CardOption = None, as_of: AsOf = None, as_json: AsJson = Fals
             labels[row["measure"]],
             row["stage_day"],
             *(_middle(row, side) for side in ("stayed", "churned")),
-            f"{row['stayed_gaps']:.0%} / {row['churned_gaps']:.0%}",
+            " / ".join("" if math.isnan(gaps) else f"{gaps:.0%}" for gaps in (row["stayed_gaps"], row["churned_gaps"])),
             f"{row['auc']:.2f} ({row['auc_low']:.2f} to {row['auc_high']:.2f})"
             if not math.isnan(row["auc"])
             else "too few",

@@ -22,6 +22,7 @@ __all__ = [
     "STAGE_START",
     "churn_days",
     "landmark_grid",
+    "moved_on",
     "newest_fact",
     "out_of_stage",
     "peer_grid",
@@ -96,6 +97,14 @@ def out_of_stage(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.
         f"FROM accounts WHERE started_at <= {stamp} AND (churned_at IS NULL OR churned_at > {stamp}) "
         f"AND ({moved} OR stage_day > {literal(spec.cohort.stage_days[1])}) ORDER BY account_id",
     )
+
+
+def moved_on(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> frozenset[str]:
+    """Return the accounts that are in another stage than the card's; nobody where the spec names no next one."""
+    if spec.next_stage is None:
+        return frozenset()
+    out = out_of_stage(con, spec, as_of)
+    return frozenset(out.loc[out["moved"], "account_id"])
 
 
 def weekly_grid(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, until: pd.Timestamp) -> pd.DataFrame:

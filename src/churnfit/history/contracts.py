@@ -183,7 +183,7 @@ def _cast(con: duckdb.DuckDBPyConnection, origin: Origin, column: Column, *, nam
         return f"CAST({quoted} AS VARCHAR)", ""
     if column.type == "number" and type_.startswith(_NUMBERS) and not type_.endswith("]"):
         return _number(quoted), ""
-    if column.type == "timestamp" and "WITH TIME ZONE" in type_:
+    if column.type == "timestamp" and ("WITH TIME ZONE" in type_ or type_.startswith("TIMESTAMPTZ")):
         return f"CAST({quoted} AS TIMESTAMPTZ)", ""
     if column.type == "timestamp" and type_.startswith(("TIMESTAMP", "DATE")):
         _zone_is_given(origin, name, f"{type_} without a time zone")

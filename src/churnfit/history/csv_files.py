@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
+import zlib
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -23,8 +25,8 @@ def csv_columns(path: Path) -> list[str]:
 
     Raises
     ------
-    UnicodeDecodeError
-        When the header is not UTF-8.
+    ValueError
+        When the header is not UTF-8, or cannot be read otherwise.
     """
     return _header(path)[0]
 
@@ -34,8 +36,8 @@ def csv_relation(paths: dict[str, Path]) -> str:
 
     Raises
     ------
-    UnicodeDecodeError
-        When a header is not UTF-8.
+    ValueError
+        When a header is not UTF-8, or cannot be read otherwise.
     """
     return f"({' UNION ALL BY NAME '.join(f'SELECT * FROM {_read(name, path)}' for name, path in paths.items())})"
 
@@ -50,10 +52,14 @@ def _read(name: str, path: Path) -> str:
 
 
 def _header(path: Path) -> tuple[list[str], str]:
-    with _opened(path) as file:
-        line = file.readline()
-    separator = max(_SEPARATORS, key=line.count)
-    names = next(csv.reader([line], delimiter=separator), [])
+    try:
+        with _opened(path) as file:
+            line = file.readline()
+            separator = max(_SEPARATORS, key=re.sub('"[^"]*"', "", line).count)
+            file.seek(0)
+            names = next(csv.reader(file, delimiter=separator), [])
+    except (OSError, EOFError, zlib.error, csv.Error) as fault:
+        raise ValueError(f"{type(fault).__name__}: {fault}") from fault
     return [name.strip() or f"column{place}" for place, name in enumerate(names)], separator
 
 

@@ -73,7 +73,9 @@ def open_file(con: duckdb.DuckDBPyConnection, path: str, *, root: Path, name: st
             con.execute(f"CREATE VIEW {view} AS SELECT {_typed(con, raw, text)} FROM {raw}").fetchall()
         else:
             con.execute(f"CREATE VIEW {view} AS SELECT * FROM {reader}").fetchall()
-    except (duckdb.Error, UnicodeDecodeError) as fault:
+    except DataError:
+        raise
+    except (duckdb.Error, ValueError) as fault:
         raise DataError(
             "CF402",
             where=where,

@@ -78,24 +78,30 @@ def set_aside(con: duckdb.DuckDBPyConnection, spec: ScorecardSpec, *, observed_t
     errors = [each for each in check_sources(con, spec, observed_to=observed_to) if each.severity == "error"]
     places = {(each.code, each.where) for each in errors}
     broken = [rule for rule in rules_of(con, spec, observed_to=observed_to) if (rule.code, rule.where) in places]
+    listing = _Listing(con, spec)
     meant = {
         ("CF212", f"measures.{name}"): column
         for name, measure in spec.measures.items()
-        if ("CF212", f"measures.{name}") in places and (column := column_of(name, measure)) is not None
+        if ("CF212", f"measures.{name}") in places
+        and (column := column_of(name, measure)) is not None
+        and listing.any_row(_no_number(column))  # a column that nobody filled with numbers is no fault of rows
     }
     of_rows = {(rule.code, rule.where) for rule in broken} | meant.keys()
     require_clean([each for each in errors if (each.code, each.where) not in of_rows])
-    listing = _Listing(con, spec)
     listing.unreadable()
     for rule in broken:
         listing.add(rule.table, rule.column, rule.rows or rule.broken, code=rule.code, expected=rule.expected)
     for column in dict.fromkeys(meant.values()):
-        text = cell(column)
-        not_a_number = f"{text} IS NOT NULL AND TRY_CAST({text} AS DOUBLE) IS NULL"
-        listing.add(listing.main, column, not_a_number, code="CF212", expected="a number")
-        number = f"ALTER TABLE {listing.main} ALTER {identifier(column)} TYPE DOUBLE USING TRY_CAST({text} AS DOUBLE)"
-        con.execute(number).fetchall()
+        listing.add(listing.main, column, _no_number(column), code="CF212", expected="a finite number")
+        number = f"CASE WHEN NOT ({_no_number(column)}) THEN TRY_CAST({cell(column)} AS DOUBLE) END"
+        con.execute(f"ALTER TABLE {listing.main} ALTER {identifier(column)} TYPE DOUBLE USING {number}").fetchall()
     return listing.result()
+
+
+def _no_number(column: str) -> str:
+    """Return the SQL condition of cells that say something, and no finite number."""
+    text = cell(column)
+    return f"({text} IS NOT NULL AND NOT coalesce(isfinite(TRY_CAST({text} AS DOUBLE)), false))"
 
 
 def leave_out(con: duckdb.DuckDBPyConnection, accounts: Collection[str]) -> None:
@@ -111,6 +117,10 @@ class _Listing:
         self.main = "accounts" if spec.sources.measures is None else "measures"
         columns = ", ".join(f"{identifier(name)} {type_}" for name, type_ in _COLUMNS.items())
         con.execute(f"CREATE TABLE quarantine ({columns}, of_table VARCHAR, touches BOOLEAN)").fetchall()
+
+    def any_row(self, condition: str) -> bool:
+        """Say whether the SQL condition holds of a row of the main table."""
+        return self._number(f"SELECT count(*) FROM (SELECT 1 FROM {self.main} WHERE {condition} LIMIT 1)") > 0
 
     def unreadable(self) -> None:
         """List every cell that became a gap because it could not be read."""
@@ -150,7 +160,8 @@ class _Listing:
         kinds = {*event_kinds(self._spec.measures), *self._spec.cohort.churn_kinds}
         if self._spec.journey is not None:
             kinds.update(kind for step in self._spec.journey.steps.values() for kind in step.kinds)
-        return f"kind IS NULL OR kind IN {any_of(['', *sorted(kinds)])}"
+        read = f"kind IS NULL OR kind IN {any_of(['', *sorted(kinds)])}"
+        return f"({read}) AND account_id IN (SELECT account_id FROM accounts)"
 
     def result(self) -> Quarantine:
         """Take what is touched out of the tables, unless it is too much, and return the list."""
@@ -181,7 +192,9 @@ class _Listing:
         for what, (faulty, every) in counts.items():
             total = self._number(every)
             if faulty > _allowed(share, total):
-                first = rows.iloc[0]
+                names = ", ".join(identifier(name) for name in _COLUMNS)
+                touching = f"SELECT {names} FROM quarantine WHERE touches ORDER BY ALL LIMIT 1"
+                first = fetch_frame(self._con, touching).iloc[0]
                 same = rows[(rows["source"] == first["source"]) & (rows["column"] == first["column"])]
                 examples = count_and_examples(same["value"].fillna("gaps").head(5), len(same))
                 raise DataError(

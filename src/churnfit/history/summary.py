@@ -1,9 +1,10 @@
 """What checks need of the events, kept between runs: a log is looked through once, then only the files that are new.
 
 The *summary* of some events is a few rows like them: for each account, and for each kind and feature, one with its
-newest dates; and of each rule that some row breaks, one that does. A rule that no row of the summary breaks, no event
-breaks; which accounts, kinds and features there are, and the newest fact, are the same. The summary of a summary and of
-further events is that of all: so a file is read when it is new, and all are when one has changed or is gone.
+newest dates (an account's kind is that of its newest event); and of each rule that some row breaks, one that does. A
+rule that no row of the summary breaks, no event breaks; which accounts, kinds and features there are, and the newest
+fact, are the same. The summary of a summary and of further events is that of all: so a file is read when it is new, and
+all are when one has changed or is gone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _KEY = b"churnfit"
 _DIGEST = hashlib.sha256().digest_size
 _COLUMNS = ", ".join(column.name for column in EVENTS.columns)
 _NEWEST = "max(occurred_at) AS occurred_at, max(recorded_at) AS recorded_at"
-_BY_ACCOUNT = f"SELECT account_id, min(kind) AS kind, {_NEWEST} FROM told GROUP BY account_id"
+_BY_ACCOUNT = f"SELECT account_id, arg_max(kind, (occurred_at, kind)) AS kind, {_NEWEST} FROM told GROUP BY account_id"
 _BY_KIND = f"SELECT min(account_id) AS account_id, kind, feature, {_NEWEST} FROM told GROUP BY kind, feature"
 
 

@@ -64,7 +64,10 @@ class Watch:
             "last_run_as_of_timestamp_seconds": ("The date that was scored.", as_of.timestamp()),
             "last_run_duration_seconds": ("How long the run took.", seconds),
             "accounts": ("Accounts that were scored.", run.accounts),
-            "set_aside": ("Accounts that were not scored because of faulty rows.", run.set_aside),
+            "set_aside": (
+                "Accounts that faulty rows touch: if they are in the stage, they were not scored.",
+                run.set_aside,
+            ),
             "faulty_rows": ("Rows of the sources that are faulty.", run.faulty_rows),
             "ctas_opened": ("CTAs the run opened.", run.opened),
             "ctas_resolved": ("CTAs the run resolved.", run.resolved),

@@ -29,7 +29,7 @@ def perception(workspace: Workspace, card: str, *, as_of: date | None = None) ->
     Raises
     ------
     UsageError
-        CF703 when the spec names no survey, CF702 when there is no such run.
+        CF703 when the spec names no survey, CF702 when there is no such run, or it did not measure the survey.
     """
     spec = workspace.spec(card)
     if spec.perception is None:
@@ -44,6 +44,14 @@ def perception(workspace: Workspace, card: str, *, as_of: date | None = None) ->
     registry = workspace.registry()
     scored_by = registry.load(registry.resolve(card, run.version))
     found = published_run(workspace.folder / run.folder)
+    if spec.perception.measure not in found.snapshot:
+        raise UsageError(
+            "CF702",
+            where=f"run of {run.as_of}",
+            expected=f"one that measured '{spec.perception.measure}'",
+            came="one from before the spec named it",
+            fix="churnfit score makes the next.",
+        )
     return perceptions(scored_by, found.scores, found.snapshot, perception=spec.perception)
 
 

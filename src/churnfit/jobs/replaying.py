@@ -70,7 +70,7 @@ def last_day(workspace: Workspace, card: str) -> pd.Timestamp:
 
 def newest_day(workspace: Workspace, spec: ScorecardSpec, *, by: pd.Timestamp) -> pd.Timestamp:
     """Return the newest day that the sources know, at the latest that of `by`."""
-    with open_sources(spec, workspace.root, summary=workspace.summary(spec)) as con:
+    with open_sources(spec, workspace.root, unreadable_as_gaps=True, summary=workspace.summary(spec)) as con:
         newest = newest_fact(con, spec)
     return by.normalize() if newest is None else min(newest, by.normalize())
 
@@ -156,7 +156,7 @@ def _left_since(workspace: Workspace, spec: ScorecardSpec, days: Mapping[date, l
     if not days:
         return {}
     accounts = {account.account_id for scored in days.values() for account in scored}
-    with open_sources(spec, workspace.root) as con:
+    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
         churned = churn_days(con, spec)
     return {account: day for account, day in churned.items() if account in accounts and day > min(days)}
 

@@ -15,7 +15,7 @@ from churnfit.cta.rules import Alert, ScoredAccount, decide
 from churnfit.cta.store import RunRow
 from churnfit.errors import DataError
 from churnfit.files import sweep, write_parquet
-from churnfit.history.cohort import newest_fact, scoring_grid
+from churnfit.history.cohort import moved_on, newest_fact, scoring_grid
 from churnfit.history.conditions import overruled_by_rule
 from churnfit.history.quarantine import Quarantine, set_aside
 from churnfit.history.snapshot import snapshot, snapshot_hash
@@ -26,7 +26,6 @@ from churnfit.jobs.history import Say, now
 from churnfit.jobs.journey import alerts
 from churnfit.jobs.perception import mismatch_alerts
 from churnfit.jobs.signing import moment
-from churnfit.jobs.stages import moved_on
 from churnfit.jobs.vanished import known_accounts, require_nobody_vanished
 from churnfit.jobs.workspace import Workspace
 from churnfit.scorecard.card import Scorecard
@@ -106,7 +105,7 @@ def _night(workspace: Workspace, spec: ScorecardSpec, as_of: pd.Timestamp) -> _N
             measured=measured,
             quarantine=measured_on.quarantine,
             moved_on=moved_on(measured_on.con, spec, as_of),
-            known=known_accounts(measured_on.con, spec) | measured_on.quarantine.accounts,
+            known=known_accounts(measured_on.con, spec, set_aside=measured_on.quarantine.accounts),
         )
     if measured.empty:
         raise DataError(

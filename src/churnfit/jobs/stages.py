@@ -9,7 +9,6 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -17,16 +16,13 @@ from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
 from churnfit.history.cohort import out_of_stage
 from churnfit.history.conditions import ready_to_move
-from churnfit.history.sources import open_sources
 from churnfit.jobs.published import some_runs
+from churnfit.jobs.scoring import opened_for_scoring
 from churnfit.jobs.workspace import Workspace
 from churnfit.scoring.batch import ScoredRun, published_run, words_of
 from churnfit.spec import ScorecardSpec
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-__all__ = ["StageReport", "moved_on", "stages"]
+__all__ = ["StageReport", "stages"]
 
 _LOOKED_BACK_DAYS = 30
 _FACTS = ["account_id", "owner", "segment", "stage_day", "health", "band"]
@@ -52,14 +48,6 @@ class StageReport:
     beyond: pd.DataFrame
 
 
-def moved_on(con: DuckDBPyConnection, spec: ScorecardSpec, as_of: pd.Timestamp) -> frozenset[str]:
-    """Return the accounts that are in another stage than the card's; nobody where the spec names no next one."""
-    if spec.next_stage is None:
-        return frozenset()
-    out = out_of_stage(con, spec, as_of)
-    return frozenset(out.loc[out["moved"], "account_id"])
-
-
 def stages(workspace: Workspace, card: str, *, since: date | None = None) -> StageReport:
     """Return who stands where; of those that moved, whom a run scored on `since` (30 days back) or later.
 
@@ -80,11 +68,11 @@ def stages(workspace: Workspace, card: str, *, since: date | None = None) -> Sta
     by_date = {run.as_of: run for run in some_runs(workspace, card)}
     newest = by_date[max(by_date)]
     as_of = pd.Timestamp(newest.as_of, tz="UTC")
-    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
-        out = out_of_stage(con, spec, as_of)
+    with opened_for_scoring(workspace, spec, until=as_of) as opened:
+        out = out_of_stage(opened.con, spec, as_of)
     moved = out.loc[out["moved"]].set_index("account_id")["stage"]
     found = published_run(workspace.folder / newest.folder)
-    ready = found.scores["account_id"].isin(sorted(ready_to_move(found.snapshot, spec) - set(moved.index)))
+    ready = found.scores["account_id"].isin(sorted(set(_fulfilled(found, spec)) - set(moved.index)))
     first = since or newest.as_of - timedelta(days=_LOOKED_BACK_DAYS)
     looked_at = [by_date[day] for day in sorted(by_date, reverse=True) if day >= first]
     return StageReport(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["known_accounts", "require_nobody_vanished"]
 
 
-def known_accounts(con: DuckDBPyConnection, spec: ScorecardSpec) -> frozenset[str]:
-    """Return every account of the opened sources, whatever its stage; of a wide table nobody, as its accounts go."""
+def known_accounts(con: DuckDBPyConnection, spec: ScorecardSpec, *, set_aside: Collection[str]) -> frozenset[str]:
+    """Return every account of the opened sources, whatever its stage, and those `set_aside` from them.
+
+    Of a wide table nobody: its accounts come and go.
+    """
     if spec.sources.measures is not None:
         return frozenset()
-    return frozenset(str(row[0]) for row in con.execute("SELECT account_id FROM accounts").fetchall())
+    return frozenset(str(row[0]) for row in con.execute("SELECT account_id FROM accounts").fetchall()).union(set_aside)
 
 
 def require_nobody_vanished(

@@ -12,8 +12,8 @@ import pandas as pd
 
 from churnfit.cta.holdout import held_out
 from churnfit.cta.store import RunRow
-from churnfit.history.sources import open_sources
 from churnfit.jobs.published import newest_run, some_runs
+from churnfit.jobs.scoring import opened_for_scoring
 from churnfit.jobs.workspace import Workspace
 from churnfit.lifecycle.journey import step_days
 from churnfit.scoring.batch import ScoredRun, published_run
@@ -105,17 +105,17 @@ def _reached(workspace: Workspace, spec: ScorecardSpec, newest: RunRow, *, days:
     if spec.journey is None:
         return pd.DataFrame(columns=_COLUMNS)
     as_of = pd.Timestamp(newest.as_of, tz="UTC")
-    with open_sources(spec, workspace.root, unreadable_as_gaps=True) as con:
-        table = step_days(con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
+    with opened_for_scoring(workspace, spec, until=as_of) as opened:
+        table = step_days(opened.con, spec, spec.journey, as_of=as_of, engine=workspace.engine(spec))
     rows = [
         {
-            "owner": row.owner,
-            "account_id": row.account_id,
+            "owner": row["owner"],
+            "account_id": row["account_id"],
             "what": f"{spec.journey.label_of(step)} reached",
-            "why": f"on day {getattr(row, step):.0f}"
+            "why": f"on day {row[step]:.0f}"
             + (f", due by day {of_step.due_day}" if of_step.due_day is not None else ""),
         }
         for step, of_step in spec.journey.steps.items()
-        for row in table[table["here"] & (table["seen"] - table[step] < days)].itertuples()
+        for row in table[table["here"] & (table["seen"] - table[step] < days)].to_dict("records")
     ]
     return pd.DataFrame(rows, columns=_COLUMNS)
