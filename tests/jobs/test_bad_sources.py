@@ -69,6 +69,7 @@ CASES = [
     Bad("a zipped file is not zipped", "CF402", "gzip", zipped(b"account_id,started_at\nA,2024-01-01\n")),
     Bad("a zipped file was cut off", "CF402", "ended", zipped(_GZIP[:40])),
     Bad("a zipped file is damaged", "CF402", "decompress", zipped(_GZIP[:12] + b"\xff" * 200)),
+    Bad("a quote in the header is open", "CF402", "a quote is open", csv('"account_id,started_at\nA,2024-01-01\n')),
     Bad("a name in the header is endless", "CF402", "field larger", csv(f"account_id,{'x' * 200_000}\nA,1\n")),
     Bad("the accounts file is missing", "CF401", "a file", put("accounts.parquet", None)),
     Bad("the accounts file is empty", "CF401", "0 bytes", put("accounts.parquet", b"")),

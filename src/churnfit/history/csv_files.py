@@ -60,6 +60,8 @@ def _header(path: Path) -> tuple[list[str], str]:
             names = next(csv.reader(file, delimiter=separator), [])
     except (OSError, EOFError, zlib.error, csv.Error) as fault:
         raise ValueError(f"{type(fault).__name__}: {fault}") from fault
+    if any("\n" in name for name in names):
+        raise ValueError("a name in the header goes over several lines: a quote is open")
     return [name.strip() or f"column{place}" for place, name in enumerate(names)], separator
 
 
