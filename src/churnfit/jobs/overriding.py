@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from churnfit.cta.overrides import Override, in_force
@@ -13,16 +14,16 @@ from churnfit.errors import UsageError
 from churnfit.evaluation.override_rates import override_rates
 from churnfit.files import read_parquet
 from churnfit.jobs.history import answered, now
-from churnfit.jobs.published import some_runs
+from churnfit.jobs.published import newest_runs
 from churnfit.jobs.scoring import ruled_bands
 from churnfit.jobs.signing import moment, signer
 from churnfit.jobs.workspace import Workspace
+from churnfit.scorecard.bands import band_rank
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["BANDS", "lift_override", "overrides", "rates", "set_override"]
 
 BANDS = ("red", "amber", "green")
-"""The worst first."""
 
 
 def set_override(
@@ -76,7 +77,7 @@ def rates(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFra
         CF702 when nothing was published.
     """
     spec = workspace.spec(card)
-    newest = {run.as_of: run for run in some_runs(workspace, card)}
+    newest = newest_runs(workspace, card)
     with closing(workspace.store()) as store:
         said = store.overrides(card)
     rows = pd.concat([_overruled(workspace, spec, newest[day], said) for day in sorted(newest)])
@@ -101,9 +102,8 @@ def _overruled(workspace: Workspace, spec: ScorecardSpec, run: RunRow, said: lis
     by = found["account_id"].map(
         {account: "people" if one.by else f"a rule: {one.why}" for account, one in holding.items()}
     )
-    place = {band: number for number, band in enumerate(BANDS)}
-    worse = bands.map(place) < found["band"].map(place)
-    found = found.assign(said_by=by, direction=worse.map({True: "worse", False: "better"}))
+    worse = band_rank(bands.to_numpy(dtype=object)) < band_rank(found["band"].to_numpy(dtype=object))
+    found = found.assign(said_by=by, direction=np.where(worse, "worse", "better"))
     return found[bands != found["band"]]
 
 

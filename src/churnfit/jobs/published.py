@@ -9,7 +9,7 @@ from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
 from churnfit.jobs.workspace import Workspace
 
-__all__ = ["newest_run", "some_runs"]
+__all__ = ["newest_run", "newest_runs", "some_runs"]
 
 
 def newest_run(workspace: Workspace, card: str, as_of: date | None = None) -> RunRow:
@@ -40,6 +40,17 @@ def some_runs(workspace: Workspace, card: str, *, since: date | None = None) -> 
     if not runs:
         raise _none(card, "a scoring run" + (f" since {since}" if since else ""))
     return runs
+
+
+def newest_runs(workspace: Workspace, card: str) -> dict[date, RunRow]:
+    """Return by date the run that was published last for it.
+
+    Raises
+    ------
+    UsageError
+        CF702 when there is none.
+    """
+    return {run.as_of: run for run in some_runs(workspace, card)}
 
 
 def _none(card: str, expected: str) -> UsageError:

@@ -166,6 +166,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     say("Measuring every account")
     night = _night(workspace, spec, as_of)
     measured, quarantine = night.measured, night.quarantine
+    # reads the database: one that cannot be read stops the run before a file is written
     require_nobody_vanished(workspace, spec, as_of, known=night.known)
     aside = quarantine.accounts - set(measured["account_id"])
     sha256 = snapshot_hash(measured)
@@ -191,7 +192,6 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     alerted = {account: (*late.get(account, ()), *mismatched.get(account, ())) for account in (*late, *mismatched)}
     accounts = scored_accounts(champion, run, spec, before=before, alerted=alerted, ruled=ruled_bands(measured, spec))
     with closing(workspace.store()) as store:
-        store.runs(card)  # a database that cannot be read stops the run before a file is written
         if not dry_run:
             say("Publishing scores and calls to action")
             sweep(workspace.scores / card)

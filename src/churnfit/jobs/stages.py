@@ -16,7 +16,7 @@ from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
 from churnfit.history.cohort import out_of_stage
 from churnfit.history.conditions import ready_to_move
-from churnfit.jobs.published import some_runs
+from churnfit.jobs.published import newest_runs
 from churnfit.jobs.scoring import opened_for_scoring
 from churnfit.jobs.workspace import Workspace
 from churnfit.scoring.batch import ScoredRun, published_run, words_of
@@ -65,7 +65,7 @@ def stages(workspace: Workspace, card: str, *, since: date | None = None) -> Sta
             came="none",
             fix="`churnfit init` writes a commented example.",
         )
-    by_date = {run.as_of: run for run in some_runs(workspace, card)}
+    by_date = newest_runs(workspace, card)
     newest = by_date[max(by_date)]
     as_of = pd.Timestamp(newest.as_of, tz="UTC")
     with opened_for_scoring(workspace, spec, until=as_of) as opened:

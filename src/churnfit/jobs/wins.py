@@ -16,12 +16,12 @@ from churnfit.jobs.published import newest_run, some_runs
 from churnfit.jobs.scoring import opened_for_scoring
 from churnfit.jobs.workspace import Workspace
 from churnfit.lifecycle.journey import step_days
+from churnfit.scorecard.bands import band_rank
 from churnfit.scoring.batch import ScoredRun, published_run
 from churnfit.spec import ScorecardSpec
 
 __all__ = ["wins"]
 
-_BANDS = ("red", "amber", "green")
 _COLUMNS = ["owner", "account_id", "what", "why"]
 
 
@@ -68,8 +68,7 @@ def _risen(workspace: Workspace, spec: ScorecardSpec, newest: RunRow, *, days: i
     cuts = registry.load(registry.resolve(spec.name, newest.version)).bands
     bands = cuts.shown_band(then["band"].to_numpy(dtype=object), now["health"].to_numpy(), np.zeros(len(now)))
     now = now.assign(band=bands)
-    rank = {band: place for place, band in enumerate(_BANDS)}
-    risen = now["band"].map(rank) > then["band"].map(rank)
+    risen = band_rank(bands) > band_rank(then["band"].to_numpy(dtype=object))
     points = [column for column in now.columns if column.startswith("points_")]
     gains = (now.loc[risen, points] - then.loc[risen, points]).rename(columns=lambda name: name.removeprefix("points_"))
     table = now.loc[risen].assign(

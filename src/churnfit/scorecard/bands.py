@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Band", "BandCuts", "Steadiness", "cuts_document", "cuts_from"]
+__all__ = ["Band", "BandCuts", "Steadiness", "band_rank", "cuts_document", "cuts_from"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Bands: TypeAlias = NDArray[np.object_]
@@ -79,12 +79,13 @@ class BandCuts:
             return band
         clear = self.steadiness.clear
         worse, better = self.band(health + clear), self.band(health - clear)
-        risen = np.where(_rank(better) > _rank(before), better, before)
-        at_once = np.where(_rank(worse) < _rank(before), worse, risen)
+        risen = np.where(band_rank(better) > band_rank(before), better, before)
+        at_once = np.where(band_rank(worse) < band_rank(before), worse, risen)
         return np.where(days_beyond >= self.steadiness.dwell_days, band, at_once).astype(object)
 
 
-def _rank(bands: Bands) -> NDArray[np.int64]:
+def band_rank(bands: Bands) -> NDArray[np.int64]:
+    """Return the place of each band (n,), from 0, the worst."""
     return np.where(bands == "red", 0, np.where(bands == "amber", 1, 2)).astype(np.int64)
 
 
