@@ -15,7 +15,7 @@ from tests.history.tiny_world import accounts_of, at, events_of, spec_of, write
 
 from churnfit.errors import BusyError, DataError, IntegrityError
 from churnfit.history.cohort import landmark_grid
-from churnfit.history.days import engine, joining, tables
+from churnfit.history.days import engine, joining, tables, taking
 from churnfit.history.days.engine import DayTables
 from churnfit.history.days.names import Names, OwnedNames
 from churnfit.history.days.texts import Texts, keys_of, owned_keys
@@ -240,6 +240,27 @@ def test_while_another_works_on_the_tables_one_waits_then_says_so(tmp_path: Path
         with FileLock(days.folder / ".lock"), pytest.raises(BusyError, match=r"CF701 .*free within 0 seconds"):
             days(con, READINGS, grid)
         assert con.sql(days(con, READINGS, grid)).to_arrow_table().num_rows == 1
+
+
+def test_rows_that_no_reading_of_their_selection_wants_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of logins the last week is asked for, of exports every day: row groups of older logins stay where they are."""
+    monkeypatch.setattr(tables, "_ROW_GROUP", 2)
+    days_of = {kind: [login(day, kind=kind) for day in range(20)] for kind in ("login", "export")}
+    world(tmp_path, *(event for events in zip(*days_of.values(), strict=True) for event in events))
+    readings = {
+        "logins": Reading(taken="events", selection=LOGIN, window=Window(days=7)),
+        "exports": Reading(taken="events", selection=Selection(kinds=("export",)), window=EVER),
+    }
+    brought(tmp_path, readings=readings)
+    read = []
+    gathered = taking.gathering.cells
+    monkeypatch.setattr(
+        taking.gathering, "cells", lambda rows, *more: (read.append(len(rows[0])), gathered(rows, *more))
+    )
+    assert taken(tmp_path, 20, readings=readings).tolist()[-2:] == [7, 20]
+    assert sum(read) == 20 + 8  # seven days of logins lie in four row groups of two
 
 
 @pytest.mark.parametrize("harm", ["file", "gone", "manifest", "no json"])

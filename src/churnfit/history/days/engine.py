@@ -17,7 +17,6 @@ from churnfit.history.days.tables import Manifest, PartWriter, read_manifest, wr
 from churnfit.history.days.taking import readings_over_days
 from churnfit.history.events_sql import readings_taken
 from churnfit.history.readings import Reading
-from churnfit.history.sql import fetch_frame
 from churnfit.spec import ScorecardSpec
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ class DayTables:
 
     def __call__(self, con: duckdb.DuckDBPyConnection, readings: Mapping[str, Reading], grid: str) -> str:
         """Return a SELECT of account_id, as_of and the readings, for rows of the SELECT `grid` with known events."""
-        rows = fetch_frame(con, f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})")
+        rows = con.sql(f"SELECT account_id, as_of, as_of_day, start_day FROM ({grid})").to_arrow_table()
         with self._alone():
             _, manifest = self.bring_up_to_date(con, readings)
             taken = readings_over_days(readings, rows, Joined(self.folder, manifest))

@@ -38,8 +38,8 @@ class Joined:
         self._folder, self._manifest = folder, manifest
         self._numbers = lru_cache(maxsize=None)(self._common)
 
-    def rows(self, table: str, *, days: tuple[int, int] | None = None) -> Iterator[Rows]:
-        """Yield the rows of cells, sums, marks or first days; those without a day of `days` may be left out."""
+    def rows(self, table: str, *, days: NDArray[np.int64] | None = None) -> Iterator[Rows]:
+        """Yield the rows of cells, sums, marks or first days; without those of no day in `days`, as `read_rows`."""
         column, named = _NUMBERED[table]
         for part in self._manifest.of(table):
             numbers = self._numbers(named).get(part.build)

@@ -12,7 +12,7 @@ from numba import njit
 
 from churnfit.history.readings import MILLIONTHS
 
-__all__ = ["by_account", "cells", "known_when", "marks", "sums", "taken"]
+__all__ = ["by_account", "by_number", "cells", "known_when", "marks", "sums", "taken"]
 
 _DAY = 86_400_000_000  # microseconds
 _MILLIONTHS = float(MILLIONTHS)
@@ -61,6 +61,21 @@ def by_account(account, n_accounts, waiting, rows):  # type: ignore[no-untyped-d
         for word in range(waiting.shape[0]):
             rows[place, word] = waiting[word, event]
     return end[:n_accounts]
+
+
+@njit(cache=True)
+def by_number(numbers):  # type: ignore[no-untyped-def]
+    """Return the places of small `numbers`, >= 0, in their order; those of one number as they came."""
+    end = np.zeros(numbers.max() + 2, dtype=np.int64)
+    for place in range(len(numbers)):
+        end[numbers[place] + 1] += 1
+    for number in range(len(end) - 1):
+        end[number + 1] += end[number]
+    order = np.empty(len(numbers), dtype=np.int64)
+    for place in range(len(numbers)):
+        order[end[numbers[place]]] = place
+        end[numbers[place]] += 1
+    return order
 
 
 @njit(cache=True)

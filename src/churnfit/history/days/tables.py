@@ -16,15 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from churnfit.errors import IntegrityError
 from churnfit.files import write_text
+from churnfit.history.days import kernels
 from churnfit.history.days.plan import COLUMNS, Rows
 
 __all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "write_manifest"]
 
 _MANIFEST = "manifest.json"
-_FORMAT = 2  # of the tables; others are built anew
+_FORMAT = 3  # of the tables; others are built anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,25 +84,29 @@ class PartWriter:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._build = folder, build
         self._writers: dict[str, Any] = {}
-        self._waiting: dict[str, list[Rows]] = defaultdict(list)
+        self._waiting: dict[str, Rows] = {}
         self._rows: dict[str, int] = defaultdict(int)
 
     def write(self, table: str, rows: Rows) -> None:
-        """Add rows of `table`; few at a time wait until they are worth a row group."""
-        length = len(next(iter(rows.values())))
-        self._rows[table] += length
-        if length >= _ROW_GROUP:
-            self._put(table, rows)
-            return
-        self._waiting[table].append({name: np.array(rows[name], dtype=kind) for name, kind in COLUMNS[table].items()})
-        if sum(len(next(iter(each.values()))) for each in self._waiting[table]) >= _ROW_GROUP:
-            self._flush(table)
+        """Add rows of `table`, which wait until there are row groups of them: of one selection each, or of few."""
+        if table not in self._waiting:
+            self._waiting[table] = {name: np.empty(_MOST_WAITING, kind) for name, kind in COLUMNS[table].items()}
+        begin, end = 0, len(next(iter(rows.values())))
+        while begin < end:
+            waiting = self._rows[table] % _MOST_WAITING
+            new = min(end - begin, _MOST_WAITING - waiting)
+            for name, values in self._waiting[table].items():
+                values[waiting : waiting + new] = rows[name][begin : begin + new]
+            begin += new
+            self._rows[table] += new
+            if waiting + new == _MOST_WAITING:
+                self._put(table, _MOST_WAITING)
 
     def close(self) -> tuple[Part, ...]:
         """Return the files, named after their content; tables without rows have none."""
-        for table in sorted(self._waiting):
-            self._flush(table)
         parts = []
+        for table in sorted(self._waiting):
+            self._put(table, self._rows[table] % _MOST_WAITING)
         for table in sorted(self._writers):
             self._writers[table].close()
             aside = self._aside(table)
@@ -115,28 +121,30 @@ class PartWriter:
         for table in self._writers:
             self._aside(table).unlink(missing_ok=True)
 
-    def _flush(self, table: str) -> None:
-        waiting = [each for each in self._waiting.pop(table, []) if len(next(iter(each.values())))]
-        if waiting:
-            self._put(table, {name: np.concatenate([each[name] for each in waiting]) for name in COLUMNS[table]})
-
-    def _put(self, table: str, rows: Rows) -> None:
+    def _put(self, table: str, n_rows: int) -> None:
+        """Write the first `n_rows` that wait, by selection."""
         import pyarrow as pa
 
-        kinds = COLUMNS[table].items()
-        columns = [pa.array(rows[name].astype(kind, copy=False)) for name, kind in kinds]
+        if not n_rows:
+            return
+        rows = {name: values[:n_rows] for name, values in self._waiting[table].items()}
+        if "selection" in rows:
+            order = kernels.by_number(rows["selection"])
+            rows = {name: np.take(values, order) for name, values in rows.items()}
+        columns = {name: pa.array(values) for name, values in rows.items()}
         # no cell is empty; a schema that says so spares writer and reader the marks of what is
-        fields = [pa.field(name, column.type, nullable=False) for (name, _), column in zip(kinds, columns, strict=True)]
-        content = pa.table(columns, schema=pa.schema(fields))
+        fields = [pa.field(name, column.type, nullable=False) for name, column in columns.items()]
+        content = pa.table(list(columns.values()), schema=pa.schema(fields))
         if table not in self._writers:
             self._writers[table] = _writer(self._aside(table), content.schema)
-        self._writers[table].write_table(content, row_group_size=len(content))
+        self._writers[table].write_table(content, row_group_size=_ROW_GROUP)
 
     def _aside(self, table: str) -> Path:
         return self._folder / f".{table}.{os.getpid()}.tmp"
 
 
 _ROW_GROUP = 1 << 17  # rows that are worth one
+_MOST_WAITING = 8 * _ROW_GROUP  # rows
 
 
 def _writer(path: Path, schema: Any) -> Any:
@@ -150,7 +158,7 @@ def _writer(path: Path, schema: Any) -> Any:
         compression="none",
         use_dictionary=False,
         column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
-        write_statistics=["day", "block"],
+        write_statistics=["selection", "day", "block"],
     )
 
 
@@ -195,7 +203,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_rows(
-    folder: Path, part: Part, *, days: tuple[int, int] | None = None, columns: list[str] | None = None
+    folder: Path, part: Part, *, days: NDArray[np.int64] | None = None, columns: list[str] | None = None
 ) -> Iterator[Rows]:
     """Yield the rows of `part`, a row group at a time.
 
@@ -203,8 +211,8 @@ def read_rows(
     ----------
     folder, part
         Where, and which.
-    days : tuple of (first, last), optional
-        Row groups without a day of [first, last) are left out.
+    days : ndarray of shape (n_selections, 2), optional
+        By selection, from which day to before which other its rows are wanted; row groups without any are left out.
     columns : list of str, optional
         Only these.
 
@@ -225,14 +233,17 @@ def read_rows(
                 yield {name: read.column(name).to_numpy() for name in read.column_names}
 
 
-def _touches(group: Any, days: tuple[int, int]) -> bool:
+def _touches(group: Any, days: NDArray[np.int64]) -> bool:
+    """Return whether a row group has a day that is wanted of one of its selections."""
+    reach = {}
     for number in range(group.num_columns):
         column = group.column(number)
-        width = {"day": 1, "block": 64}.get(column.path_in_schema)
+        width = {"selection": 1, "day": 1, "block": 64}.get(column.path_in_schema)
         if width is not None:
-            first, last = column.statistics.min * width, column.statistics.max * width + width
-            return bool(first < days[1] and last > days[0])
-    return True
+            reach[column.path_in_schema] = column.statistics.min * width, column.statistics.max * width + width
+    first, last = reach.get("day") or reach["block"]
+    wanted = days[slice(*reach["selection"])]
+    return bool(((wanted[:, 0] < last) & (wanted[:, 1] > first)).any())
 
 
 def _sha256(path: Path) -> str:

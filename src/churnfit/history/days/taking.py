@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from churnfit.history.days import gathering
@@ -38,23 +40,28 @@ class _Grid:
     def rows(self) -> int:
         return len(self.as_of)
 
+    @cached_property
     def reach(self) -> NDArray[np.int64]:
-        """Return the first day that any row's window has, and the day after the last, of shape (n_windows, 2)."""
-        return np.column_stack([self.first.min(axis=1, initial=_ALWAYS), self.last.max(axis=1, initial=_NEVER)])
+        """From which day to before which other any row's window has days, of shape (n_windows, 2)."""
+        first, last = self.first.min(axis=1, initial=_ALWAYS), self.last.max(axis=1, initial=_NEVER)
+        return np.column_stack([first, last]).astype(np.int64)
 
-    def days(self) -> tuple[int, int]:
-        """Return the first and last day that any window has."""
-        return int(self.first.min(initial=_ALWAYS)), int(self.last.max(initial=_NEVER))
+    def days(self, listed: tuple[NDArray[np.int64], NDArray[np.int64]], window: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the `reach` of each selection, over the windows of its readings, of shape (n_selections, 2)."""
+        start, numbers = listed
+        reaches = [self.reach[window[numbers[begin:end]]] for begin, end in pairwise(start)]
+        first = [reach[:, 0].min(initial=_ALWAYS) for reach in reaches]
+        return np.column_stack([first, [reach[:, 1].max(initial=_NEVER) for reach in reaches]])
 
 
-def readings_over_days(readings: Mapping[str, Reading], grid: pd.DataFrame, tables: Joined) -> pd.DataFrame:
+def readings_over_days(readings: Mapping[str, Reading], grid: pa.Table, tables: Joined) -> pa.Table:
     """Return what `churnfit.history.events_sql.readings_over_events` returns: rows with known events, any order.
 
     Parameters
     ----------
     readings : dict of str to Reading
         The very readings, by any name, that the tables were built for.
-    grid : pandas.DataFrame
+    grid : pyarrow.Table
         account_id, as_of, as_of_day and start_day (days since 1970-01-01; a start may be null).
     tables : Joined
         The rows.
@@ -67,29 +74,34 @@ def readings_over_days(readings: Mapping[str, Reading], grid: pd.DataFrame, tabl
     plan = Plan(readings)
     account, seen = _known(grid, tables)
     # an account's as_ofs lie together; of very many, 64 at a time
-    kept = grid[seen].assign(account=account[seen]).sort_values(["account", "as_of_day"], kind="stable")
-    turn = kept.groupby("account").cumcount().to_numpy() // _AT_ONCE
-    turns = [kept[turn == each] for each in range(int(turn.max(initial=-1)) + 1)] or [kept]
-    taken = pd.concat([_taken(plan, each, tables, n_accounts=int(account.max(initial=-1)) + 1) for each in turns])
-    return taken[["account_id", "as_of", *readings]].reset_index(drop=True)
+    rows = np.flatnonzero(seen)
+    rows = rows[np.lexsort((grid["as_of_day"].to_numpy()[rows], account[rows]))]
+    account = account[rows]
+    turn = (np.arange(len(rows)) - np.searchsorted(account, account)) // _AT_ONCE
+    n_accounts = int(account.max(initial=-1)) + 1
+    taken = []
+    for each in range(int(turn.max(initial=0)) + 1):
+        own = turn == each
+        taken.append(_taken(plan, grid.take(rows[own]), account[own], tables, n_accounts=n_accounts))
+    return pa.concat_tables(taken).select(["account_id", "as_of", *readings])
 
 
-def _known(grid: pd.DataFrame, tables: Joined) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+def _known(grid: pa.Table, tables: Joined) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
     """Return each grid row's account by number, and whether it had known events."""
     names = Names()
     names.add(tables.names("accounts"))
     first_known = np.full(names.count + 1, LATEST, dtype=np.int32)
     for rows in tables.rows("known"):
         np.minimum.at(first_known, rows["account"], rows["first_known"])
-    which, different = pd.factorize(grid["account_id"])
-    account = names.find(keys_of(different.to_numpy(dtype=object).tolist()))[which]
+    named = grid["account_id"].combine_chunks().dictionary_encode()
+    account = names.find(keys_of(named.dictionary.to_pylist()))[named.indices.to_numpy()]
     return account, (account >= 0) & (first_known[account] < grid["as_of_day"].to_numpy())
 
 
-def _taken(plan: Plan, grid: pd.DataFrame, tables: Joined, *, n_accounts: int) -> pd.DataFrame:
+def _taken(plan: Plan, grid: pa.Table, account: NDArray[np.int32], tables: Joined, *, n_accounts: int) -> pa.Table:
     windows = sorted({reading.window for reading in plan.readings.values()}, key=repr)
-    made = _as_grid(grid, windows, n_accounts)
-    columns: dict[str, Any] = {"account_id": grid["account_id"].array, "as_of": grid["as_of"].array}
+    made = _as_grid(grid, account, windows, n_accounts)
+    columns: dict[str, Any] = {name: grid[name] for name in ("account_id", "as_of")}
     for taken, take in ((CELLS, _from_cells), (SUMS, _from_sums)):
         chosen = {name: each for name, each in plan.readings.items() if each.taken in taken}
         if chosen:
@@ -99,13 +111,13 @@ def _taken(plan: Plan, grid: pd.DataFrame, tables: Joined, *, n_accounts: int) -
         if chosen:
             counts = _from_marks(plan, chosen, windows, made, tables, marked)
             columns |= dict(zip(chosen, counts, strict=True))
-    return pd.DataFrame(columns)
+    return pa.table(columns)
 
 
-def _as_grid(grid: pd.DataFrame, windows: list[Window], n_accounts: int) -> _Grid:
-    as_of = grid["as_of_day"].to_numpy("int32")
-    begun = grid["start_day"].astype("Float64").to_numpy("float64", na_value=_ALWAYS).astype("int32")
-    first = np.empty((len(windows), len(grid)), dtype=np.int32)
+def _as_grid(grid: pa.Table, account: NDArray[np.int32], windows: list[Window], n_accounts: int) -> _Grid:
+    as_of = grid["as_of_day"].to_numpy().astype(np.int32)
+    begun = grid["start_day"].fill_null(_ALWAYS).to_numpy().astype(np.int32)
+    first = np.empty((len(windows), len(as_of)), dtype=np.int32)
     last = np.repeat(as_of[None], len(windows), axis=0)
     for row, window in enumerate(windows):
         if window.ever:
@@ -114,7 +126,7 @@ def _as_grid(grid: pd.DataFrame, windows: list[Window], n_accounts: int) -> _Gri
             first[row] = begun
         else:
             first[row], last[row] = as_of - window.days - window.skip, as_of - window.skip
-    start = np.searchsorted(grid["account"].to_numpy(), np.arange(n_accounts + 1))
+    start = np.searchsorted(account, np.arange(n_accounts + 1))
     return _Grid(start=start, as_of=as_of, first=first, last=last)
 
 
@@ -143,10 +155,12 @@ def _from_cells(
     out = np.empty((len(chosen), grid.rows), dtype=np.int64)
     out[:] = np.array([0, _ALWAYS, _NEVER])[what][:, None]
     listed = _listed(plan, chosen)
-    for rows in tables.rows("cells", days=grid.days()):
+    for rows in tables.rows("cells", days=grid.days(listed, window)):
         gathering.cells(tuple(rows.values()), _arrays(grid), (*listed, what, window), out)
-    missing = (np.abs(out) == _ALWAYS) & (what != CELLS.index("events"))[:, None]
-    return dict(zip(chosen, map(pd.arrays.IntegerArray, out, missing), strict=True))
+    return {
+        name: counted if each.taken == "events" else pa.array(counted, mask=np.abs(counted) == _ALWAYS)
+        for (name, each), counted in zip(chosen.items(), out, strict=True)
+    }
 
 
 def _from_sums(
@@ -155,19 +169,17 @@ def _from_sums(
     what, window = _asked(chosen, windows, SUMS)
     shape = (len(chosen), grid.rows)
     whole, value = np.zeros((*shape, 4), dtype=np.int64), np.full(shape, np.nan)
-    asked = (*_listed(plan, chosen), what, window)
-    for rows in tables.rows("sums", days=grid.days()):
-        if not gathering.sums(tuple(rows.values()), _arrays(grid), asked, whole, value):
+    listed = _listed(plan, chosen)
+    for rows in tables.rows("sums", days=grid.days(listed, window)):
+        if not gathering.sums(tuple(rows.values()), _arrays(grid), (*listed, what, window), whole, value):
             raise too_large("the sums of windows below it")
     taken: dict[str, Any] = {}
     for number, name in enumerate(chosen):
-        nothing = whole[number, :, 0] == 0
+        counted, total = whole[number, :, 0], whole[number, :, 1]
         if SUMS[what[number]] == "values":
-            taken[name] = whole[number, :, 0]
-        elif SUMS[what[number]] == "total":
-            taken[name] = pd.arrays.IntegerArray(whole[number, :, 1], nothing)
+            taken[name] = counted
         else:
-            taken[name] = value[number]
+            taken[name] = pa.array(total if SUMS[what[number]] == "total" else value[number], mask=counted == 0)
     return taken
 
 
@@ -179,7 +191,7 @@ def _from_marks(
     listed = _listed(plan, chosen)
     out = np.zeros((len(chosen), grid.rows), dtype=np.int64)
     if marked == "days":
-        parts = list(tables.rows("marks_days", days=grid.days()))
+        parts = list(tables.rows("marks_days", days=grid.days(listed, window)))
         if parts:
             rows = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
             order = np.lexsort((rows["block"], rows["item"], rows["selection"]))
@@ -189,11 +201,11 @@ def _from_marks(
     owner = tables.owners(marked)
     most = int(np.diff(grid.start).max(initial=0))  # rows of one account: a bit each
     seen = np.zeros((len(chosen), len(owner)), dtype=np.uint8 if most <= _FEW else np.uint64)
-    for rows in tables.rows(f"marks_{marked}", days=grid.days()):
+    for rows in tables.rows(f"marks_{marked}", days=grid.days(listed, window)):
         gathering.marks(tuple(rows.values()), owner, _arrays(grid), (*listed, window), seen)
     gathering.count(seen, owner, grid.start, out)
     return out
 
 
 def _arrays(grid: _Grid) -> tuple[NDArray[Any], ...]:
-    return grid.start, grid.as_of, grid.first, grid.last, grid.reach().astype(np.int64)
+    return grid.start, grid.as_of, grid.first, grid.last, grid.reach
