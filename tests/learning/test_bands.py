@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.small_card import CARD
 
@@ -255,7 +255,11 @@ SHARE = st.one_of(st.just(0.0), st.floats(0.001, 1.0))
 
 @given(MONEY, SHARE, MONEY, SHARE, st.floats(1, 1e6))
 def test_a_band_is_the_best_action_at_its_health(red_cost, red_saves, amber_cost, amber_saves, value):
-    """Red never reaches above amber; away from the cuts, red is the better call and green earns nothing."""
+    """Red never reaches above amber; away from the cuts, red is the better call and green earns nothing.
+
+    But where amber's action costs more than red's and saves more: it would be the one for the least healthy.
+    """
+    assume(amber_cost <= red_cost or amber_saves <= red_saves)
     bands = bands_of(red=(red_cost, red_saves), amber=(amber_cost, amber_saves))
     red_below, green_from = cuts_of(cohort(value), bands)
     assert 0 <= red_below <= green_from <= 100

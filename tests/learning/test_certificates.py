@@ -207,11 +207,12 @@ def test_neighbours_that_cannot_be_told_apart_are_one_level(learned, monkeypatch
         curve = of.measure("plan").curve
         return dict(zip(curve.values, curve.points, strict=True))
 
-    merged, bare = points(card), points(ScorecardClassifier(certify=0).fit(X, y).card_)
-    assert bare["c"] > bare["d"] > bare["a"]
+    merged = points(card)
     assert merged["c"] == merged["d"] > merged["a"]
     monkeypatch.setattr(merging, "_PRICE", -1.0)
-    assert points(ScorecardClassifier(certify=40).fit(X, y).card_) == bare
+    bare = points(ScorecardClassifier(certify=40).fit(X, y).card_)
+    assert bare["c"] != bare["d"]
+    assert min(bare["c"], bare["d"]) > bare["a"]
 
 
 def test_the_same_rows_give_the_same_bytes_and_no_certificates_when_not_asked(learned):

@@ -13,9 +13,9 @@ def lines_between(x, chosen):
     return np.column_stack([np.interp(x, x[chosen], unit) for unit in np.eye(len(chosen))])
 
 
-def chosen_for(y, *, weight=10.0, turn=None, size=5):
+def chosen_for(y, *, weight=10.0, turn=None, size=5, gain=0.5):
     x, turn = np.arange(float(len(y))), len(y) - 1 if turn is None else turn
-    return choose_knots(x, np.array(y, dtype=float), np.full(len(y), weight), turn, size).tolist()
+    return choose_knots(x, np.array(y, dtype=float), np.full(len(y), weight), turn, size, gain).tolist()
 
 
 def test_two_knots_are_the_regression_line():

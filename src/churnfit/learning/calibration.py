@@ -27,6 +27,7 @@ _CONFIDENCE = 1.0  # a factor of ½ costs an eighth of a log-likelihood unit: be
 _DOUBT = 4.0  # a whole card costs two units: choosing prices and measures on the rows makes even unseen ones flatter
 _MOST = 1.0  # evidence from other cohorts may shrink a curve, never stretch it beyond its fit
 _SURE = 2.0  # standard errors by which a map must beat a simpler one: a bend nobody needs is a bend to explain
+_SURE_OF_FEW = 0.5  # of few churners nothing is sure, and a logit that is wrong costs most
 _WORTH = 2.0  # log-likelihood units it must gain besides
 _BENDS = 12  # most bends of a map
 _LEAST_SLOPE = 0.05  # between bends: flat runs would give accounts of different health one probability
@@ -121,7 +122,13 @@ class Calibrated:
 
 
 def best_calibration(
-    logit: Floats, churned: Floats, weight: Floats, *, fold: NDArray[np.int64], account: NDArray[np.intp]
+    logit: Floats,
+    churned: Floats,
+    weight: Floats,
+    *,
+    fold: NDArray[np.int64],
+    account: NDArray[np.intp],
+    few_churned: bool,
 ) -> Calibrated:
     """Return the calibration that rows it has not seen speak for, the simplest where several do.
 
@@ -131,13 +138,16 @@ def best_calibration(
         Out-of-fold churn logits.
     fold, account : ndarray of shape (n_rows,)
         Rows of one fold, and of one account (0, 1, … in order of name), are calibrated by the others only.
+    few_churned : bool
+        Whether the cohort is small.
 
     Returns
     -------
     Calibrated
         A map counts as better than a simpler one when it gains `_WORTH` log-likelihood units and `_SURE` standard
-        errors, paired by account.
+        errors (`_SURE_OF_FEW`), paired by account.
     """
+    sure = _SURE_OF_FEW if few_churned else _SURE
     blocks = _blocks(fold, account)
     best, best_loss = "none", log_losses(logit, churned, weight)
     for method, learn in _LEARNERS.items():
@@ -148,7 +158,7 @@ def best_calibration(
         loss = log_losses(mapped, churned, weight)
         gain = np.bincount(account, weights=best_loss - loss)
         error = float(np.sqrt(len(gain)) * gain.std())
-        if gain.sum() > max(_WORTH, _SURE * error):
+        if gain.sum() > max(_WORTH, sure * error):
             best, best_loss = method, loss
     chosen = Calibration() if best == "none" else _LEARNERS[best](logit, churned, weight)
     return Calibrated(calibration=chosen, loss=float(best_loss.sum()))

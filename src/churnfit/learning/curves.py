@@ -20,6 +20,7 @@ __all__ = ["CurvePlan", "plan_curve", "sayable"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
+_GAIN = 0.5  # log-likelihood units that a further knot must gain
 _MERGE_COST = 0.05  # log-likelihood units below which two levels are one
 _TAIL = 0.025  # a curve stays flat over the outer share of the evidence: a handful of rows must not set a weight
 _FEW_VALUES = 4  # a measure with fewer distinct values is stepped
@@ -64,7 +65,9 @@ class CurvePlan:
         return come
 
 
-def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: int | None, size: int) -> CurvePlan:
+def plan_curve(
+    measure: MeasureBins, table: Floats, curvature: Floats, *, turn: int | None, size: int, gain: float = _GAIN
+) -> CurvePlan:
     """Return the plan of one measure.
 
     Parameters
@@ -75,6 +78,8 @@ def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: 
         The bin where the table turns (first or last: monotone); absent, it may turn anywhere.
     size : int
         Most knots or levels.
+    gain : float
+        Log-likelihood units that a further knot must gain.
     """
     if not measure.numeric:
         return _plan_categories(measure, table, curvature, size)
@@ -91,7 +96,7 @@ def plan_curve(measure: MeasureBins, table: Floats, curvature: Floats, *, turn: 
     at = _without_tails(curvature)
     x, y, weight = measure.middles[at], table[at], np.maximum(curvature[at], 1e-9)
     turn_at = len(at) - 1 if turn is None else int(np.argmin(np.abs(at - turn)))
-    chosen = choose_knots(x, y, weight, turn_at, size)
+    chosen = choose_knots(x, y, weight, turn_at, size, gain)
     heights, _ = hat_fit(x, y, weight, chosen)
     bend = int(np.flatnonzero(chosen == turn_at)[0])
     rises = 1 if y[turn_at] >= max(y[0], y[-1]) - 1e-12 else -1

@@ -20,12 +20,15 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_limits
 
 from churnfit.errors import DataError, count_and_examples
+from churnfit.learning.bagging import bagged_curves
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import best_calibration, matched_intercept
 from churnfit.learning.certificates import certified
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.folds import Cohort, account_names
+from churnfit.learning.joint import Curves
 from churnfit.learning.merging import merged_curves
+from churnfit.learning.order import AHEAD, lead
 from churnfit.learning.penalties import GroupOrder, Settings
 from churnfit.learning.refusals import (
     checked_weights,
@@ -35,15 +38,17 @@ from churnfit.learning.refusals import (
     refuse_uneven,
     refuse_unknown_settings,
 )
-from churnfit.learning.resampling import resampled_curves
+from churnfit.learning.resampling import Resampled, resampled_curves
 from churnfit.learning.rounding import card_lines, segment_offsets
-from churnfit.learning.selection import learn_curves
+from churnfit.learning.selection import Learned, learn_curves
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
 
 __all__ = ["ScorecardClassifier"]
 
 Floats: TypeAlias = NDArray[np.float64]
+
+_BAGGED = 50  # resamples whose average a card of few churned says, however many are certified
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -205,12 +210,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         with threadpool_limits(limits=1, user_api="blas"):
             learned = learn_curves(cohort, self._settings())
             calibration = best_calibration(
-                learned.logit, cohort.churned, represented.weight, fold=learned.fold, account=cohort.account
+                learned.logit,
+                cohort.churned,
+                represented.weight,
+                fold=learned.fold,
+                account=cohort.account,
+                few_churned=cohort.few_churned,
             ).calibration
-            resampled = resampled_curves(learned, cohort, self._settings(), self.certify)
-        curves = learned.curves
-        if resampled and self.heaviest_group is None:  # a merger could undo the order of groups
-            curves = merged_curves(learned, resampled, cohort)
+            n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
+            resampled = resampled_curves(learned, cohort, self._settings(), n_resamples)
+        curves = self._curves(learned, resampled, cohort)
         lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
         offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}
@@ -221,8 +230,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             calibration=calibration,
         )
         card = _levelled(card, represented, self._segment_column(cohort.frame))
-        if resampled:
-            card = certified(card, resampled, replace(cohort, frame=card.with_pairs(cohort.frame)))
+        if resampled and self.certify:
+            card = certified(card, resampled.first(self.certify), replace(cohort, frame=card.with_pairs(cohort.frame)))
         self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
         self.out_of_fold_probability_[used] = sigmoid(calibration.of(learned.logit))
@@ -271,6 +280,21 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             if self.heaviest_group
             else None,
         )
+
+    def _curves(self, learned: Learned, resampled: Resampled | None, cohort: Cohort) -> Curves:
+        """Return the curves of the card: neighbours that cannot be told apart merged; of few churned, averages."""
+        if resampled is None:
+            return learned.curves
+        settings = self._settings()
+        if cohort.few_churned:
+            some = resampled.first(_BAGGED)
+            curves = bagged_curves(merged_curves(learned, some, cohort), learned.rows, some, settings)
+        else:
+            curves = merged_curves(learned, resampled, cohort)
+        order = settings.order
+        if order is None or lead(order, curves, {}) >= min(AHEAD, lead(order, learned.curves, {})):
+            return curves
+        return learned.curves  # the wanted group must stay the heaviest
 
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:
         """Return X as a DataFrame with named columns, checked as scikit-learn does."""

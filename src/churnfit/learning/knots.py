@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 __all__ = ["choose_knots", "hat_fit"]
 
 _USUAL = 5  # knots: what a person can still say in one breath
-_GAIN = 0.5  # log-likelihood units (half the weighted squared error) that a further knot must gain
 _RARE_GAIN = 5.0  # and one beyond the usual
 
 
@@ -59,7 +58,7 @@ def hat_fit(
 
 @njit(cache=True)
 def choose_knots(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], turn: int, size: int
+    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64], turn: int, size: int, gain: float
 ) -> NDArray[np.int64]:
     """Return the bins that become knots, rising: both ends, the turn, then the best ones while each gains enough.
 
@@ -71,6 +70,8 @@ def choose_knots(
         The bin where the table turns: always a knot.
     size : int
         Most knots.
+    gain : float
+        Log-likelihood units (half the weighted squared error) that a further knot must gain.
     """
     last = len(x) - 1
     chosen = np.array([0, last]) if turn in (0, last) else np.array([0, turn, last])
@@ -82,7 +83,7 @@ def choose_knots(
                 tried = hat_fit(x, y, weight, np.sort(np.append(chosen, k)))[1]
                 if tried < best_error:
                     best, best_error = k, tried
-        needed = _GAIN if len(chosen) < _USUAL else _RARE_GAIN
+        needed = gain if len(chosen) < _USUAL else _RARE_GAIN
         if best < 0 or 0.5 * (error - best_error) < needed:
             break
         chosen, error = np.sort(np.append(chosen, best)), best_error

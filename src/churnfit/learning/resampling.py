@@ -13,7 +13,7 @@ scalable bootstrap for massive data": spread around each block's own estimate.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -62,6 +62,19 @@ class Resampled:
     def place(self, name: str) -> int:
         """Return the index of the measure `name`."""
         return [measure.name for measure in self.measures].index(name)
+
+    def first(self, n_resamples: int) -> Resampled:
+        """Return the first resamples of a cohort that is one block; all where that is what there is."""
+        if n_resamples >= len(self.block_of):
+            return self
+        first = slice(0, n_resamples)
+        return replace(
+            self,
+            tables=self.tables[first],
+            means=self.means[first],
+            base_rates=self.base_rates[first],
+            block_of=self.block_of[first],
+        )
 
     def spread(self, numbers: Floats) -> Floats:
         """Return what the resamples say of a number taken from every curve (n_curves, …): (n_resamples, …).

@@ -269,7 +269,14 @@ class _HeldOut:
     def calibrated_loss(self, by_fold: Mapping[int, Grown]) -> float:
         """Return that log-loss once the logits are calibrated: what a bend explains needs no pair."""
         cohort, logit = self.cohort, self._logit(by_fold)
-        return best_calibration(logit, cohort.churned, cohort.weight, fold=self.fold, account=cohort.account).loss
+        return best_calibration(
+            logit,
+            cohort.churned,
+            cohort.weight,
+            fold=self.fold,
+            account=cohort.account,
+            few_churned=cohort.few_churned,
+        ).loss
 
     def _logit(self, by_fold: Mapping[int, Grown]) -> Floats:
         logit = np.zeros(len(self.fold))

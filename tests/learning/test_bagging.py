@@ -1,0 +1,105 @@
+"""Bagging: a card of few churned says the average of what its resamples say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from churnfit.learning import estimator
+from churnfit.learning.bagging import bagged_curves
+from churnfit.learning.estimator import ScorecardClassifier
+from churnfit.learning.joint import Curves
+from churnfit.learning.penalties import Settings
+from churnfit.learning.resampling import Resampled
+from churnfit.learning.selection import Learned
+from churnfit.scorecard.points import Graded
+
+SETTINGS = Settings(shapes={}, max_knots=7, max_levels=8, penalties=(1.0,), folds=4, random_state=0)
+
+
+def cohort(n: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
+    """Accounts whose seats count straight down, whose plan counts, and of whose survey a third is missing."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {"seats": rng.random(n).round(2), "plan": rng.choice(["basic", "plus", "pro"], n), "survey": rng.random(n)}
+    )
+    table.loc[rng.random(n) < 0.3, "survey"] = np.nan
+    logit = 1.5 - 4 * table["seats"] + table["plan"].eq("basic") - 2 * table["survey"].fillna(0.0)
+    return table, (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(int)
+
+
+@pytest.fixture(scope="module")
+def averaged() -> tuple[Learned, Resampled, Curves]:
+    """What one cohort taught, the resamples of it, and their average."""
+    seen: list[tuple[Learned, Resampled, Curves]] = []
+
+    def spy(curves, rows, resampled, settings):
+        bagged = bagged_curves(curves, rows, resampled, settings)
+        seen.append((curves, resampled, bagged))
+        return bagged
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(estimator, "bagged_curves", spy)
+        ScorecardClassifier(certify=0).fit(*cohort())
+    return seen[0]
+
+
+def test_the_average_is_followed_but_for_the_tails(averaged: tuple[Curves, Resampled, Curves]) -> None:
+    """Lines between a few knots stay within a tenth of a logit of the average, where accounts are; levels are on it.
+
+    Only differences within a measure count: what all its bins share is the intercept's.
+    """
+    _, resampled, bagged = averaged
+    tables = bagged.design.tables(bagged.coefficients)
+    for measure, mass, said, average in zip(
+        resampled.measures, resampled.mass, tables, resampled.tables.mean(axis=0), strict=True
+    ):
+        cells = slice(0, measure.n_bins + len(measure.states))
+        middle = np.cumsum(mass[cells]) / mass[cells].sum()
+        inside = ((middle > 0.05) & (middle < 0.95)) | ~np.array([measure.numeric])
+        apart = said[cells] - average[cells]
+        assert np.ptp(apart[inside]) < 0.2, measure.name
+
+
+def test_missing_states_lie_beside_the_average_as_they_did(averaged: tuple[Curves, Resampled, Curves]) -> None:
+    _, resampled, bagged = averaged
+    index = [plan.name for plan in bagged.plans].index("survey")
+    measure, average = resampled.measures[index], resampled.tables.mean(axis=0)[index]
+    (own,) = bagged.design.tables(bagged.coefficients)[index][measure.n_bins : measure.n_bins + 1]
+    mass = resampled.mass[index, : measure.n_bins]
+    beside = own - bagged.design.tables(bagged.coefficients)[index, : measure.n_bins] @ mass / mass.sum()
+    assert beside == pytest.approx(average[measure.n_bins] - average[: measure.n_bins] @ mass / mass.sum(), abs=0.05)
+
+
+def test_predicted_churners_equal_observed_ones(averaged: tuple[Curves, Resampled, Curves]) -> None:
+    _, _, bagged = averaged
+    _, churned = cohort()
+    logit = bagged.design.logit(np.append(bagged.coefficients, bagged.intercept))
+    assert (1 / (1 + np.exp(-logit))).sum() == pytest.approx(churned.sum())
+
+
+def test_a_declared_shape_stays(averaged: tuple[Curves, Resampled, Curves]) -> None:
+    """Every resample falls, so their average does, in each of ten cohorts."""
+    for seed in range(10):
+        model = ScorecardClassifier(certify=0, shapes={"seats": "higher_is_better", "survey": "healthy_range"})
+        card = model.fit(*cohort(150, seed)).card_
+        for line in card.measures:
+            if line.name == "seats" and isinstance(line.curve, Graded):
+                assert np.all(np.diff(line.curve.points) >= 0)
+
+
+def test_what_is_certified_is_the_card_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Certificates ask for more resamples than the average takes: the card says the same with and without them."""
+    plain, certified = (ScorecardClassifier(certify=n).fit(*cohort()).card_ for n in (0, 80))
+    assert [(line.name, line.weight, line.curve) for line in plain.measures] == [
+        (line.name, line.weight, line.curve) for line in certified.measures
+    ]
+
+
+def test_many_churned_speak_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 300 churned accounts on, nothing is averaged."""
+    monkeypatch.setattr(estimator, "bagged_curves", lambda *_: pytest.fail("averaged"))
+    table, churned = cohort(1_200)
+    assert churned.sum() >= 300
+    ScorecardClassifier(certify=0).fit(table, churned)
