@@ -8,7 +8,8 @@ The order of work, under `estimator`:
 3. `selection`: the strength, and the trust in a hand-made card (`prior`), that predict unseen rows best; the measures
    that tell more than chance (`evidence`); the pairs that pay (`pairs`); an order of groups (`order`).
 4. `calibration`: the slopes that were earned, and a bend where unseen rows speak for one.
-5. `resampling`, `merging`, `certificates`: what other draws of the accounts would have given, said with every number.
+5. `resampling`: what other draws of the accounts would have given; where few churned the card is their average
+   (`bagging`), levels they cannot tell apart are one (`merging`), and every number is said with them (`certificates`).
 6. `rounding`: whole weights and points.
 
 `fitting` makes a card from a spec, `bands` cuts it where acting pays. Beside the card: `baseline` (the hand-made card)
