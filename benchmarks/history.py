@@ -43,6 +43,7 @@ OTHERS = ("pandas", "polars", "duckdb")
 NIGHTS = (1, 2, 4)
 MOST_GB = 8.0
 PATIENCE = 4.0  # times the CPU seconds of day tables
+NIGHT_AT_MOST = 3.0  # times what as many events cost in the first build: in proportion, give or take
 
 
 # --- the log ------------------------------------------------------------------------------
@@ -356,7 +357,7 @@ def _judge(options: argparse.Namespace, costs: dict[tuple[str, int], Cost], most
     fewest, _, most_nights = NIGHTS
     own = {count: costs[nights, count].inside["brought"] for count in NIGHTS}
     night = (own[most_nights] - own[fewest]) / (most_nights - fewest)
-    answers.append(target("a night's events / as many of the first build", night / (build / DAYS), 2.0))
+    answers.append(target("a night's events / as many of the first build", night / (build / DAYS), NIGHT_AT_MOST))
     answers.append(target("a night, whatever its events / first build", (own[fewest] - fewest * night) / build, 0.05))
     for count in NIGHTS:
         more = costs[nights, count].seconds - costs[nights, 0].seconds

@@ -175,6 +175,7 @@ def _thresholds_covered(card: Scorecard, line: CardMeasure) -> dict[str, list[bo
             nearest = min(true, key=lambda x: abs(x - interval.at))
             first = np.floor(nearest) + 1 if line.whole else nearest
             inside = bool(low <= first <= high)
+            found["thresholds"].append(inside)
             found[f"{colour} thresholds"].append(inside)
             found[f"{colour}, {'whole' if line.whole else 'measured'} numbers"].append(inside)
             if line.whole:
@@ -187,6 +188,7 @@ KINDS = (
     "weights",
     "weights of noise",
     "points",
+    "thresholds",
     "green thresholds",
     "green, measured numbers",
     "green, whole numbers",
