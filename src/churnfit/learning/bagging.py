@@ -47,9 +47,9 @@ def bagged_curves(curves: Curves, rows: CodedRows, resampled: Resampled, setting
     """
     codes = curves.design.codes
     averages = resampled.tables.mean(axis=0)
-    bold = _spread(curves.design.logit(np.append(curves.coefficients, 0.0)), rows)
-    averages *= bold / max(_spread(sum_tables(codes, averages, 0.0), rows), _LEAST)
     logit = sum_tables(codes, averages, 0.0)
+    bold = _spread(curves.design.logit(np.append(curves.coefficients, 0.0)), rows) / max(_spread(logit, rows), _LEAST)
+    averages, logit = averages * bold, logit * bold
     p = sigmoid(logit + matched_intercept(logit, rows.churned, rows.weight))
     curvature = pull_to_bins(codes, rows.weight * p * (1 - p), averages.shape[1])
     plans = []

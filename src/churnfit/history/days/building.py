@@ -90,9 +90,7 @@ class Builder:
             events[field] = np.where(codes < 0, np.int32(named.count), codes)
         if self._numbers["sums"]:
             valued, values = _valued(batch["value"], rows, np.take(_takes(self._matching["sums"]), kind))
-            summed = ~(
-                np.abs(values) >= LARGEST_VALUE
-            )  # what is larger is faulty: a fit refused it, a night set it aside
+            summed = np.abs(values) < LARGEST_VALUE  # larger is faulty: a fit refused it, a night set it aside
             valued, values = valued[summed], values[summed]
             known = events | {"occurred": occurred, "recorded": recorded}
             taken = {name: np.take(each, valued) for name, each in known.items()}
