@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,14 +28,23 @@ def cohort(n: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     return table, (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(int)
 
 
+class Averaged(NamedTuple):
+    """The curves that one cohort taught, the resamples of them, their average, and that of twice their heights."""
+
+    curves: Curves
+    resampled: Resampled
+    bagged: Curves
+    louder: Curves
+
+
 @pytest.fixture(scope="module")
-def averaged() -> tuple[Curves, Resampled, Curves]:
-    """The curves that one cohort taught, the resamples of them, and their average."""
-    seen: list[tuple[Curves, Resampled, Curves]] = []
+def averaged() -> Averaged:
+    seen: list[Averaged] = []
 
     def spy(curves, rows, resampled, settings):
         bagged = bagged_curves(curves, rows, resampled, settings)
-        seen.append((curves, resampled, bagged))
+        twice = replace(resampled, tables=2 * resampled.tables)
+        seen.append(Averaged(curves, resampled, bagged, bagged_curves(curves, rows, twice, settings)))
         return bagged
 
     with pytest.MonkeyPatch.context() as patched:
@@ -41,12 +53,12 @@ def averaged() -> tuple[Curves, Resampled, Curves]:
     return seen[0]
 
 
-def test_the_average_is_followed_but_for_the_tails(averaged: tuple[Curves, Resampled, Curves]) -> None:
+def test_the_average_is_followed_but_for_the_tails(averaged: Averaged) -> None:
     """Lines between a few knots stay within a tenth of a logit of the average, where accounts are; levels are on it.
 
     Only differences within a measure count: what all its bins share is the intercept's.
     """
-    _, resampled, bagged = averaged
+    resampled, bagged = averaged.resampled, averaged.bagged
     tables = bagged.design.tables(bagged.coefficients)
     for measure, mass, said, average in zip(
         resampled.measures, resampled.mass, tables, resampled.tables.mean(axis=0), strict=True
@@ -58,8 +70,8 @@ def test_the_average_is_followed_but_for_the_tails(averaged: tuple[Curves, Resam
         assert np.ptp(apart[inside]) < 0.2, measure.name
 
 
-def test_missing_states_lie_beside_the_average_as_they_did(averaged: tuple[Curves, Resampled, Curves]) -> None:
-    _, resampled, bagged = averaged
+def test_missing_states_lie_beside_the_average_as_they_did(averaged: Averaged) -> None:
+    resampled, bagged = averaged.resampled, averaged.bagged
     index = [plan.name for plan in bagged.plans].index("survey")
     measure, average = resampled.measures[index], resampled.tables.mean(axis=0)[index]
     (own,) = bagged.design.tables(bagged.coefficients)[index][measure.n_bins : measure.n_bins + 1]
@@ -68,11 +80,17 @@ def test_missing_states_lie_beside_the_average_as_they_did(averaged: tuple[Curve
     assert beside == pytest.approx(average[measure.n_bins] - average[: measure.n_bins] @ mass / mass.sum(), abs=0.05)
 
 
-def test_predicted_churners_equal_observed_ones(averaged: tuple[Curves, Resampled, Curves]) -> None:
-    _, _, bagged = averaged
+def test_predicted_churners_equal_observed_ones(averaged: Averaged) -> None:
+    bagged = averaged.bagged
     _, churned = cohort()
     logit = bagged.design.logit(np.append(bagged.coefficients, bagged.intercept))
     assert (1 / (1 + np.exp(-logit))).sum() == pytest.approx(churned.sum())
+
+
+def test_it_is_as_bold_as_the_curves_it_replaces(averaged: Averaged) -> None:
+    """Unseen rows have judged how far their logits spread, whatever the resamples make of it: here, twice as much."""
+    spreads = [np.std(one.design.logit(np.append(one.coefficients, 0.0))) for one in (averaged.curves, averaged.louder)]
+    assert spreads[1] == pytest.approx(spreads[0], rel=0.02)
 
 
 def test_a_declared_shape_stays() -> None:
