@@ -1,33 +1,37 @@
 """Bagging: where few churned, a card says what other draws of its accounts would have said on average.
 
 One draw of few accounts decides between a knot and none, a turn and none; averaged over resamples such choices become
-matters of degree, and what only chance said about a measure cancels out. The average is then said like any curve: in
-one shape, with a few knots or the levels there are.
+matters of degree, and what only chance said about a measure cancels out. Every resample leaves out a third of the
+accounts: what those that left an account out say of it on average tells how bold the average may be. It is then said
+like any curve: in one shape, with a few knots or the levels there are.
 
 References
 ----------
-Breiman (1996), "Bagging predictors". Bühlmann and Yu (2002), "Analyzing bagging": averages of hard decisions vary less.
+Breiman (1996), "Bagging predictors", and (1996), "Out-of-bag estimation". Bühlmann and Yu (2002), "Analyzing bagging":
+averages of hard decisions vary less.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import pull_to_bins, sum_tables
-from churnfit.learning.calibration import matched_intercept
+from churnfit.learning.calibration import earned_slope, matched_intercept
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan, plan_curve
+from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Curves, make_design
 from churnfit.learning.penalties import SHAPES, CodedRows, Settings
 from churnfit.learning.resampling import Resampled
+from churnfit.learning.selection import Learned
 from churnfit.learning.shapes import FREE, RISING, choose_shape
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["bagged_curves"]
+__all__ = ["Average", "averaged", "bagged_curves"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -35,10 +39,56 @@ _LEAST = 1e-9  # weight: an empty level has some height
 _GAIN = 0.05  # log-likelihood units that a knot or a turn must gain: an average has few bends that chance put there
 
 
-def bagged_curves(curves: Curves, rows: CodedRows, resampled: Resampled, settings: Settings) -> Curves:
-    """Return the average of the resampled curves, in the order and with the levels of `curves`; numbers get new knots.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Average:
+    """What resampled curves say on average, as bold as unseen rows allow.
 
-    It is as bold as `curves`, whose boldness unseen rows have judged: resamples count rows twice, and sound surer.
+    Parameters
+    ----------
+    tables : ndarray of shape (n_measures, most bins)
+        Churn logits, as in `Resampled`.
+    logit : ndarray of shape (n_rows,)
+        What is said of each row by what was not learned from it, matched to the base rate.
+    """
+
+    tables: Floats
+    logit: Floats
+
+
+def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
+    """Return the average of the resampled curves.
+
+    It is as bold as the resamples deserve that left an account out. Where cohorts are dated these know what other
+    accounts of the same time said, and flatter: there it is as bold as the curves, which another time has judged.
+    """
+    tables = resampled.tables.mean(axis=0)
+    rows = learned.rows
+    if learned.in_time:
+        spread = _spread(sum_tables(learned.curves.design.codes, tables, 0.0), rows)
+        return Average(
+            tables=tables * (_spread(_logit(learned.curves), rows) / max(spread, _LEAST)), logit=learned.logit
+        )
+    unseen = _unseen(learned, resampled, cohort)
+    bold = earned_slope(unseen, cohort.churned, cohort.weight, most=np.inf)
+    logit = bold * unseen
+    return Average(tables=bold * tables, logit=logit + matched_intercept(logit, cohort.churned, cohort.weight))
+
+
+def _unseen(learned: Learned, resampled: Resampled, cohort: Cohort) -> Floats:
+    """Return what the resamples that did not draw its account say of each row on average (n_rows,); 0 if all did."""
+    codes = learned.curves.design.codes[:, : len(cohort.churned)]
+    said, times = np.zeros(len(cohort.churned)), np.zeros(len(cohort.churned))
+    for tables, drew in zip(resampled.tables, resampled.drew, strict=True):
+        left = np.flatnonzero(~drew[cohort.account])
+        said[left] += sum_tables(np.ascontiguousarray(codes[:, left]), tables, 0.0)
+        times[left] += 1
+    return said / np.maximum(times, 1)
+
+
+def bagged_curves(
+    curves: Curves, rows: CodedRows, average: Average, resampled: Resampled, settings: Settings
+) -> Curves:
+    """Return the `average`, in the order and with the levels of `curves`; numbers get new knots.
 
     Parameters
     ----------
@@ -46,26 +96,28 @@ def bagged_curves(curves: Curves, rows: CodedRows, resampled: Resampled, setting
         Of the measures that were resampled, learned from all `rows`.
     """
     codes = curves.design.codes
-    averages = resampled.tables.mean(axis=0)
-    logit = sum_tables(codes, averages, 0.0)
-    bold = _spread(curves.design.logit(np.append(curves.coefficients, 0.0)), rows) / max(_spread(logit, rows), _LEAST)
-    averages, logit = averages * bold, logit * bold
+    tables = average.tables
+    logit = sum_tables(codes, tables, 0.0)
     p = sigmoid(logit + matched_intercept(logit, rows.churned, rows.weight))
-    curvature = pull_to_bins(codes, rows.weight * p * (1 - p), averages.shape[1])
+    curvature = pull_to_bins(codes, rows.weight * p * (1 - p), tables.shape[1])
     plans = []
-    for plan, measure, average, weight in zip(curves.plans, resampled.measures, averages, curvature, strict=True):
+    for plan, measure, table, weight in zip(curves.plans, resampled.measures, tables, curvature, strict=True):
         own = slice(0, measure.n_bins)
-        plans.append(_said(plan, measure, average[own], weight[own], settings))
+        plans.append(_said(plan, measure, table[own], weight[own], settings))
     design = make_design(plans, resampled.measures, codes, rows.weight)
     coefficients = design.start.copy()
-    for index, (plan, measure, average) in enumerate(zip(plans, resampled.measures, averages, strict=True)):
+    for index, (plan, measure, table) in enumerate(zip(plans, resampled.measures, tables, strict=True)):
         centre = plan.start[0] + float(design.mean_increments[index] @ np.diff(plan.start))
         states = np.flatnonzero((design.measure_of == index) & design.is_state)
-        coefficients[states] = average[measure.n_bins :][: len(states)] - centre
+        coefficients[states] = table[measure.n_bins :][: len(states)] - centre
     said = design.logit(np.append(coefficients, 0.0))
     return Curves(
         design=design, intercept=matched_intercept(said, rows.churned, rows.weight), coefficients=coefficients
     )
+
+
+def _logit(curves: Curves) -> Floats:
+    return curves.design.logit(np.append(curves.coefficients, 0.0))
 
 
 def _spread(logit: Floats, rows: CodedRows) -> float:

@@ -53,11 +53,11 @@ def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Flo
     Breiman (1995), "Better subset regression using the nonnegative garrote", with out-of-fold contributions
     (van Houwelingen and Sauerbrei 2013: parameterwise shrinkage factors) and a prior at 1.
     """
-    return _factors(contributions, churned, weight, belief=1.0, confidence=_CONFIDENCE)
+    return _factors(contributions, churned, weight, belief=1.0, confidence=_CONFIDENCE, most=_MOST)
 
 
-def earned_slope(logit: Floats, churned: Floats, weight: Floats) -> float:
-    """Return the factor that a whole card deserves, from its out-of-fold churn logits (n_rows,).
+def earned_slope(logit: Floats, churned: Floats, weight: Floats, *, most: float = _MOST) -> float:
+    """Return the factor that a whole card deserves, at most `most`, from its out-of-fold churn logits (n_rows,).
 
     Rows out of fold flatter too: prices and measures were chosen by them. So the factor is drawn to 0, which leaves a
     card of few churners about half of its boldness, and one of hundreds nearly all.
@@ -67,12 +67,14 @@ def earned_slope(logit: Floats, churned: Floats, weight: Floats) -> float:
     van Houwelingen and le Cessie (1990), "Predictive value of statistical models": the factor (χ² − df) / χ², here
     for a χ² of unseen rows.
     """
-    factor = _factors(logit[:, np.newaxis], churned, weight, belief=0.0, confidence=_DOUBT)[0]
+    factor = _factors(logit[:, np.newaxis], churned, weight, belief=0.0, confidence=_DOUBT, most=most)[0]
     return round(float(factor), 6)  # a card of a millionth of its points is no card
 
 
-def _factors(contributions: Floats, churned: Floats, weight: Floats, *, belief: float, confidence: float) -> Floats:
-    """Return the likeliest factors (n_measures,) between 0 and `_MOST`, each drawn to `belief`."""
+def _factors(
+    contributions: Floats, churned: Floats, weight: Floats, *, belief: float, confidence: float, most: float
+) -> Floats:
+    """Return the likeliest factors (n_measures,) between 0 and `most`, each drawn to `belief`."""
     n_rows, n_measures = contributions.shape
     ridge = np.full(n_measures, confidence)
     problem = BoundedProblem(
@@ -82,7 +84,7 @@ def _factors(contributions: Floats, churned: Floats, weight: Floats, *, belief: 
         linear=np.append(-belief * ridge, 0.0),  # with the ridge: ½ · confidence · (factor − belief)²
         ridge=np.append(ridge, 0.0),
         lower=np.append(np.zeros(n_measures), -np.inf),
-        upper=np.append(np.full(n_measures, _MOST), np.inf),
+        upper=np.append(np.full(n_measures, most), np.inf),
     )
     base = float(np.average(churned, weights=weight))
     start = np.append(np.ones(n_measures), np.log(base / (1 - base)) - np.average(contributions.sum(axis=1)))

@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_limits
 
 from churnfit.errors import DataError, count_and_examples
-from churnfit.learning.bagging import bagged_curves
+from churnfit.learning.bagging import Average, averaged, bagged_curves
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import best_calibration, matched_intercept
 from churnfit.learning.certificates import certified
@@ -98,8 +98,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (2,)
         The labels, sorted; `churned_index_` is the place of the one that means churned.
     out_of_fold_probability_ : ndarray of shape (n_rows,)
-        Churn probability of each training row from folds that did not see it, before rounding;
-        which measures are on the card was decided on all rows.
+        Churn probability of each training row from folds that did not see it (of few churned: from resamples), before
+        rounding; which measures are on the card was decided on all rows.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 
@@ -210,17 +210,19 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # a card's matrices are small: more threads only wait for each other, and elsewhere would add up otherwise
         with threadpool_limits(limits=1, user_api="blas"):
             learned = learn_curves(cohort, self._settings())
+            n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
+            resampled = resampled_curves(learned, cohort, self._settings(), n_resamples)
+            average = averaged(learned, resampled.first(_BAGGED), cohort) if resampled and cohort.few_churned else None
+            unseen = average.logit if average else learned.logit
             calibration = best_calibration(
-                learned.logit,
+                unseen,
                 cohort.churned,
                 represented.weight,
                 fold=learned.fold,
                 account=cohort.account,
                 few_churned=cohort.few_churned,
             ).calibration
-            n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
-            resampled = resampled_curves(learned, cohort, self._settings(), n_resamples)
-        curves = self._curves(learned, resampled, cohort)
+        curves = self._curves(learned, resampled, average, cohort)
         lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
         offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}
@@ -235,7 +237,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             card = certified(card, resampled.first(self.certify), replace(cohort, frame=card.with_pairs(cohort.frame)))
         self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
-        self.out_of_fold_probability_[used] = sigmoid(calibration.of(learned.logit))
+        self.out_of_fold_probability_[used] = sigmoid(calibration.of(unseen))
         return self
 
     def predict_proba(self, X: pd.DataFrame | ArrayLike) -> Floats:
@@ -282,14 +284,14 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             else None,
         )
 
-    def _curves(self, learned: Learned, resampled: Resampled | None, cohort: Cohort) -> Curves:
+    def _curves(self, learned: Learned, resampled: Resampled | None, average: Average | None, cohort: Cohort) -> Curves:
         """Return the curves of the card: neighbours that cannot be told apart merged; of few churned, averages."""
         if resampled is None:
             return learned.curves
         settings = self._settings()
-        if cohort.few_churned:
+        if average:
             some = resampled.first(_BAGGED)
-            curves = bagged_curves(merged_curves(learned, some, cohort), learned.rows, some, settings)
+            curves = bagged_curves(merged_curves(learned, some, cohort), learned.rows, average, some, settings)
         else:
             curves = merged_curves(learned, resampled, cohort)
         order = settings.order

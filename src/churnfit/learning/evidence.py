@@ -31,6 +31,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _ROUNDS = 20  # copies of each measure: with fewer a quantile of them means little
 _BEATEN = 0.93  # share of the copies of its own, and of those of its kind, that a measure must beat
+_ROUNDS_OF_FEW = 60  # a fit of few costs little, and a bar that is better known keeps as little noise where it is lower
+_BEATEN_OF_FEW = 0.92
 _CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is learned from so many
 
 
@@ -43,6 +45,7 @@ def measures_with_evidence(
     against its own copies, since more levels or bins find more by chance, and against all of its kind, numbers or
     categories, which are more. Where few churned, measures that fail are heard again beside those that stay.
     """
+    rounds, beaten = (_ROUNDS_OF_FEW, _BEATEN_OF_FEW) if cohort.few_churned else (_ROUNDS, _BEATEN)
     rng = np.random.default_rng(settings.random_state)
     some = _some_accounts(cohort, rng)
     part = replace(
@@ -54,7 +57,7 @@ def measures_with_evidence(
     )
     account = cohort.account[some]
     own: dict[str, list[float]] = {measure.name: [] for measure in part.coded.measures}
-    for _ in range(_ROUNDS):
+    for _ in range(rounds):
         copies = _copies(part.coded, dealt_to_others(account, rng), part)
         both = Coded(
             measures=(*part.coded.measures, *copies.measures),
@@ -68,12 +71,10 @@ def measures_with_evidence(
             seen.append(found.get(copy.name, 0.0))
     kinds = {measure.name: measure.numeric for measure in part.coded.measures}
     level = {
-        kind: float(np.quantile([gain for name, seen in own.items() if kinds[name] == kind for gain in seen], _BEATEN))
+        kind: float(np.quantile([gain for name, seen in own.items() if kinds[name] == kind for gain in seen], beaten))
         for kind in set(kinds.values())
     }
-    bar = {
-        plan.name: max(level[kinds[plan.name]], float(np.quantile(own[plan.name], _BEATEN))) for plan in curves.plans
-    }
+    bar = {plan.name: max(level[kinds[plan.name]], float(np.quantile(own[plan.name], beaten))) for plan in curves.plans}
     telling = {name for name, gain in _gains(curves, whole).items() if gain > bar[name]}
     return _heard_again(telling, bar, curves, whole, penalty=penalty) if cohort.few_churned else telling
 

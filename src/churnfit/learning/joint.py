@@ -27,7 +27,9 @@ __all__ = ["Curves", "Design", "Prices", "make_design", "refit", "refit_problem"
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
 
-_RIDGE = 0.3  # on an increment: shares what the data cannot tell apart, next to nothing beside a hundred churners
+_RIDGE = 0.3  # on an increment: shares what the data cannot tell apart
+_RIDGE_OF_FEW = 1.0  # while at most `_FEW` churned, of whom chance tells much; with more it falls to `_RIDGE`
+_FEW = 100.0
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
 _CURVATURE_ROWS = 10_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
 
@@ -214,12 +216,13 @@ def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: floa
     """Return what the refit minimises, over the increments and the intercept."""
     signs, is_state = design.signs, design.is_state
     price = np.broadcast_to(penalty, len(design.plans))[design.measure_of]
+    ridge = np.clip(_RIDGE_OF_FEW * _FEW / max(float(weight @ churned), 1.0), _RIDGE, _RIDGE_OF_FEW)
     return BoundedProblem(
         rows=design,
         churned=churned,
         weight=weight,
         linear=np.append(np.where(is_state, 0.0, price * signs), 0.0),
-        ridge=np.append(np.where(is_state, _STATE_RIDGE, _RIDGE), 0.0),
+        ridge=np.append(np.where(is_state, _STATE_RIDGE, ridge), 0.0),
         lower=np.append(np.where(is_state | (signs < 0), -np.inf, 0.0), -np.inf),
         upper=np.append(np.where(is_state | (signs > 0), np.inf, 0.0), np.inf),
     )

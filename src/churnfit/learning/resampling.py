@@ -50,6 +50,8 @@ class Resampled:
         Weight of the cohort's rows in each bin.
     block_of : ndarray of shape (n_resamples,)
         The block that each resample was drawn from.
+    drew : ndarray of shape (n_resamples, n_accounts)
+        Whether each resample drew each account.
     """
 
     measures: tuple[MeasureBins, ...]
@@ -58,6 +60,7 @@ class Resampled:
     base_rates: Floats
     mass: Floats
     block_of: NDArray[np.int64]
+    drew: NDArray[np.bool_]
 
     def place(self, name: str) -> int:
         """Return the index of the measure `name`."""
@@ -74,6 +77,7 @@ class Resampled:
             means=self.means[first],
             base_rates=self.base_rates[first],
             block_of=self.block_of[first],
+            drew=self.drew[first],
         )
 
     def spread(self, numbers: Floats) -> Floats:
@@ -111,7 +115,9 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     n_accounts = len(cohort.lost)
     block_of = _blocks(cohort.lost, rng)
     n_blocks = int(block_of.max()) + 1
-    drawn, centres = [], []
+    drawn: list[tuple[Floats, Floats, Floats]] = []
+    centres: list[tuple[Floats, Floats, Floats]] = []
+    drew = np.zeros((n_resamples, n_accounts), dtype=bool)
     for block in range(n_blocks):
         inside = np.flatnonzero(block_of == block)
         at = np.flatnonzero(block_of[account] == block)
@@ -122,7 +128,10 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
             account=np.searchsorted(inside, account[at]),
             prior_health=None if cohort.prior_health is None else cohort.prior_health[at],
         )
-        drawn += [refits.of(rows, _drawn_weight(rows, n_accounts, rng)) for _ in range(block, n_resamples, n_blocks)]
+        for _ in range(block, n_resamples, n_blocks):
+            weight = _drawn_weight(rows, n_accounts, rng)
+            drew[len(drawn), inside[rows.account[weight > 0]]] = True
+            drawn.append(refits.of(rows, weight))
         if n_blocks > 1:
             centres.append(refits.of(rows, rows.weight * (n_accounts / len(inside))))
     if n_blocks > 1:
@@ -138,6 +147,7 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
         base_rates=base_rates,
         mass=pull_to_bins(codes, cohort.weight, refits.width),
         block_of=np.repeat(np.arange(n_blocks), [len(range(k, n_resamples, n_blocks)) for k in range(n_blocks)]),
+        drew=drew,
     )
 
 

@@ -59,6 +59,8 @@ class Learned:
         Out-of-fold churn logits, matched to the base rate.
     fold : ndarray of shape (n_rows,)
         The fold that held each row out.
+    in_time : bool
+        Whether folds are blocks of cohorts in time.
     rows : CodedRows
         What the curves were learned from, pairs and rows of the hand-made card included.
     path, prices : tuple of float, Prices
@@ -72,6 +74,7 @@ class Learned:
     pairs: tuple[Pair, ...]
     logit: Floats
     fold: NDArray[np.int64]
+    in_time: bool
     rows: CodedRows
     path: tuple[float, ...]
     prices: Prices
@@ -234,6 +237,7 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
         pairs=tuple(pair.pair for pair in found.pairs),
         logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
         fold=held.fold,
+        in_time=held.in_time,
         rows=found.rows,
         path=terms.path,
         prices=terms.prices,
