@@ -1,4 +1,4 @@
-"""Bagging: a card of few churned says the average of what its resamples say."""
+"""Bagging: a card of few churned says the average of what its resamples say, as bold as unseen accounts allow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import pandas as pd
 import pytest
 
 from churnfit.learning import estimator
-from churnfit.learning.bagging import bagged_curves
+from churnfit.learning.bagging import Average, averaged, bagged_curves
+from churnfit.learning.calibration import earned_slope
 from churnfit.learning.estimator import ScorecardClassifier
+from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Curves
 from churnfit.learning.resampling import Resampled
+from churnfit.learning.selection import Learned
 from churnfit.scorecard.points import Graded
 
 
@@ -28,40 +31,49 @@ def cohort(n: int = 400, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     return table, (rng.random(n) < 1 / (1 + np.exp(-logit))).astype(int)
 
 
-class Averaged(NamedTuple):
-    """The curves that one cohort taught, the resamples of them, their average, and that of twice their heights."""
+class Taught(NamedTuple):
+    """What one cohort taught, its resamples, their average, and the curves that say it."""
 
-    curves: Curves
+    learned: Learned
     resampled: Resampled
+    cohort: Cohort
+    average: Average
     bagged: Curves
-    louder: Curves
 
 
 @pytest.fixture(scope="module")
-def averaged() -> Averaged:
-    seen: list[Averaged] = []
+def taught() -> Taught:
+    seen: list[tuple] = []
 
-    def spy(curves, rows, resampled, settings):
-        bagged = bagged_curves(curves, rows, resampled, settings)
-        twice = replace(resampled, tables=2 * resampled.tables)
-        seen.append(Averaged(curves, resampled, bagged, bagged_curves(curves, rows, twice, settings)))
-        return bagged
+    def average_of(learned, resampled, cohort):
+        seen.append((learned, resampled, cohort, averaged(learned, resampled, cohort)))
+        return seen[0][-1]
+
+    def curves_of(*given):
+        seen.append((bagged_curves(*given),))
+        return seen[1][0]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(estimator, "bagged_curves", spy)
+        patched.setattr(estimator, "averaged", average_of)
+        patched.setattr(estimator, "bagged_curves", curves_of)
         ScorecardClassifier(certify=0).fit(*cohort())
-    return seen[0]
+    return Taught(*seen[0], *seen[1])
 
 
-def test_the_average_is_followed_but_for_the_tails(averaged: Averaged) -> None:
+def dealt_at_random(taught: Taught) -> Cohort:
+    """Return the cohort as if others of its accounts had churned."""
+    return replace(taught.cohort, churned=np.random.default_rng(0).permutation(taught.cohort.churned))
+
+
+def test_the_average_is_followed_but_for_the_tails(taught: Taught) -> None:
     """Lines between a few knots stay within a tenth of a logit of the average, where accounts are; levels are on it.
 
     Only differences within a measure count: what all its bins share is the intercept's.
     """
-    resampled, bagged = averaged.resampled, averaged.bagged
+    resampled, bagged = taught.resampled, taught.bagged
     tables = bagged.design.tables(bagged.coefficients)
     for measure, mass, said, average in zip(
-        resampled.measures, resampled.mass, tables, resampled.tables.mean(axis=0), strict=True
+        resampled.measures, resampled.mass, tables, taught.average.tables, strict=True
     ):
         cells = slice(0, measure.n_bins + len(measure.states))
         middle = np.cumsum(mass[cells]) / mass[cells].sum()
@@ -70,27 +82,61 @@ def test_the_average_is_followed_but_for_the_tails(averaged: Averaged) -> None:
         assert np.ptp(apart[inside]) < 0.2, measure.name
 
 
-def test_missing_states_lie_beside_the_average_as_they_did(averaged: Averaged) -> None:
-    resampled, bagged = averaged.resampled, averaged.bagged
+def test_missing_states_lie_beside_the_average_as_they_did(taught: Taught) -> None:
+    resampled, bagged = taught.resampled, taught.bagged
     index = [plan.name for plan in bagged.plans].index("survey")
-    measure, average = resampled.measures[index], resampled.tables.mean(axis=0)[index]
+    measure, average = resampled.measures[index], taught.average.tables[index]
     (own,) = bagged.design.tables(bagged.coefficients)[index][measure.n_bins : measure.n_bins + 1]
     mass = resampled.mass[index, : measure.n_bins]
     beside = own - bagged.design.tables(bagged.coefficients)[index, : measure.n_bins] @ mass / mass.sum()
     assert beside == pytest.approx(average[measure.n_bins] - average[: measure.n_bins] @ mass / mass.sum(), abs=0.05)
 
 
-def test_predicted_churners_equal_observed_ones(averaged: Averaged) -> None:
-    bagged = averaged.bagged
+def test_predicted_churners_equal_observed_ones(taught: Taught) -> None:
+    bagged = taught.bagged
     _, churned = cohort()
     logit = bagged.design.logit(np.append(bagged.coefficients, bagged.intercept))
     assert (1 / (1 + np.exp(-logit))).sum() == pytest.approx(churned.sum())
 
 
-def test_it_is_as_bold_as_the_curves_it_replaces(averaged: Averaged) -> None:
-    """Unseen rows have judged how far their logits spread, whatever the resamples make of it: here, twice as much."""
-    spreads = [np.std(one.design.logit(np.append(one.coefficients, 0.0))) for one in (averaged.curves, averaged.louder)]
-    assert spreads[1] == pytest.approx(spreads[0], rel=0.02)
+def test_it_is_as_bold_as_those_deserve_that_left_an_account_out(taught: Taught) -> None:
+    """What resamples without its account say of each row is told apart by hand, and earns the factor of the average."""
+    learned, resampled, cohort, average, _ = taught
+    codes = learned.curves.design.codes
+    unseen = np.zeros(len(cohort.churned))
+    for row, account in enumerate(cohort.account):
+        left = ~resampled.drew[:, account]
+        unseen[row] = resampled.tables[left][:, np.arange(len(codes)), codes[:, row]].sum(axis=1).mean()
+    factor = earned_slope(unseen, cohort.churned, cohort.weight, most=np.inf)
+    assert average.tables == pytest.approx(factor * resampled.tables.mean(axis=0))
+    assert np.ptp(average.logit - factor * unseen) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_timid_average_grows_and_one_that_others_do_not_confirm_vanishes(taught: Taught) -> None:
+    learned, resampled, cohort, average, _ = taught
+    timid = averaged(learned, replace(resampled, tables=resampled.tables / 2), cohort)
+    assert np.ptp(timid.tables) > 0.8 * np.ptp(average.tables)
+    chance = averaged(learned, resampled, dealt_at_random(taught))
+    assert np.ptp(chance.tables) < 0.2 * np.ptp(average.tables)
+
+
+def test_of_dated_cohorts_another_time_has_judged_the_boldness(taught: Taught) -> None:
+    """It is as bold as the curves then, whatever accounts of the same time say."""
+    learned, resampled, cohort, *_ = taught
+    dated = replace(learned, in_time=True)
+    one, louder, chance = (
+        averaged(dated, replace(resampled, tables=times * resampled.tables), labels)
+        for times, labels in ((1, cohort), (2, cohort), (1, dealt_at_random(taught)))
+    )
+    assert louder.tables == pytest.approx(one.tables)
+    assert chance.tables == pytest.approx(one.tables)
+    assert one.logit is learned.logit
+    codes = learned.curves.design.codes
+    spreads = [
+        np.std(tables[np.arange(len(codes))[:, np.newaxis], codes].sum(axis=0))
+        for tables in (one.tables, learned.curves.design.tables(learned.curves.coefficients))
+    ]
+    assert spreads[0] == pytest.approx(spreads[1])
 
 
 def test_a_declared_shape_stays() -> None:

@@ -69,7 +69,7 @@ def test_two_levels_overlap_wholly_when_neither_the_difference_nor_an_end_tells_
 def test_a_resample_of_a_block_differs_from_its_block_as_one_of_the_whole_from_the_whole():
     """3 against its block's 2, 7 against 5, the whole says 10: 11 and 12. Without blocks nothing is moved."""
     empty = np.empty((2, 0))
-    one = {"measures": (), "means": empty, "base_rates": empty, "mass": empty, "tables": empty}
+    one = {"measures": (), "means": empty, "base_rates": empty, "mass": empty, "tables": empty, "drew": empty > 0}
     two = Resampled(**one, block_of=np.array([0, 1]))
     assert two.spread(np.array([3.0, 7.0, 2.0, 5.0, 10.0])).tolist() == [11.0, 12.0]
     assert two.spread(np.array([3.0, 7.0])).tolist() == [3.0, 7.0]
@@ -97,6 +97,7 @@ def test_a_line_gets_the_share_of_ranges_the_points_and_the_churned_accounts_of_
         base_rates=np.full(40, 0.2),
         mass=np.array([[4.0, 2.0, 1.0], [4.0, 3.0, 0.0]]),
         block_of=np.zeros(40, dtype=np.int64),
+        drew=np.ones((40, 6), dtype=bool),
     )
     frame = pd.DataFrame(
         {"x": [10.0, 12.0, 12.0, 30.0, np.nan, 10.0, 30.0], "plan": list("aabbbaa")}, dtype=object
@@ -138,6 +139,7 @@ def test_what_no_resample_confirms_is_graded_weak_and_stretched_to_the_print():
         base_rates=np.full(20, 0.5),
         mass=np.array([[1.0, 1.0]]),
         block_of=np.zeros(20, dtype=np.int64),
+        drew=np.ones((20, 1), dtype=bool),
     )
     card = Scorecard(
         name="contradicted",

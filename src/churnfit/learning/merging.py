@@ -19,7 +19,7 @@ __all__ = ["merged_curves", "overlap_wholly"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_PRICE = 0.25  # log-likelihood units that a merger may cost
+_PRICE = 1.0  # log-likelihood units that a merger may cost
 _POINT = 0.01  # of all ranges: intervals are compared to the point
 
 
@@ -43,8 +43,8 @@ def overlap_wholly(one: Floats, other: Floats, tolerance: float) -> bool:
 def merged_curves(learned: Learned, resampled: Resampled, cohort: Cohort) -> Curves:
     """Return the curves with neighbouring steps or categories that overlap wholly merged, all refitted jointly.
 
-    The cheapest merger first, while it costs at most a quarter of a log-likelihood unit of the rows learned from. At
-    least two levels stay: the measure has passed its own test of evidence.
+    The cheapest merger first, while it costs at most one log-likelihood unit of the rows learned from. At least two
+    levels stay: the measure has passed its own test of evidence.
     """
     rows = learned.rows
     design = learned.curves.design
