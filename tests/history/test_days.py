@@ -18,7 +18,7 @@ from churnfit.history.cohort import landmark_grid
 from churnfit.history.days import engine, joining, tables, taking
 from churnfit.history.days.engine import DayTables
 from churnfit.history.days.names import Names, OwnedNames
-from churnfit.history.days.texts import Texts, keys_of, owned_keys
+from churnfit.history.days.texts import TextColumn, keys_of, write_owned_keys
 from churnfit.history.readings import Reading, Selection, Window
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
@@ -354,12 +354,15 @@ def test_names_are_numbered_in_the_order_they_come() -> None:
 def test_a_user_is_one_of_its_account() -> None:
     """One name of two accounts is two users; 5,000 accounts with one user each, and one with 5,000, are kept apart."""
     import numpy as np
+    import pyarrow as pa
 
-    names, ids = keys_of(["u1"]), keys_of(["A", "B"])
-    texts = {"A": Texts(hashes=ids[:1], index=np.zeros(1, dtype=np.int32))}
-    texts["B"] = Texts(hashes=ids[1:], index=np.zeros(1, dtype=np.int32))
-    user = Texts(hashes=names, index=np.zeros(1, dtype=np.int32))
-    of_a, of_b = (owned_keys(user, texts[owner], np.array([True])) for owner in ("A", "B"))
+    def owned(name: str, owner: str) -> Any:
+        keys = np.empty((1, 2), dtype=np.uint64)
+        names, owners = (TextColumn().texts(pa.array([text])) for text in (name, owner))
+        write_owned_keys(names, owners, np.zeros(1, dtype=np.int32), np.array([True]), keys)
+        return keys
+
+    of_a, of_b = owned("u1", "A"), owned("u1", "B")
     users = OwnedNames()
     both = np.concatenate([of_a, of_b, of_a])
     assert users.add(both, np.array([0, 1, 7000], dtype=np.int32)).tolist() == [0, 1, 2]
