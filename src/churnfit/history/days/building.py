@@ -90,7 +90,8 @@ class Builder:
             found = _or_none(named.find(texts[column].words.keys))[texts[column].index[rows]]
             room[field][:n_events] = np.where(found < 0, named.count, found)
         if self._numbers["sums"]:
-            given = _numbers(batch["value"]), _there(batch["value"]), occurred, recorded
+            values = batch["value"].cast("float64")
+            given = _stored(values), _there(values), occurred, recorded
             self._take_values(rows, {name: room[name][:n_events] for name in ("account", *_EVENT, *self._named)}, given)
         for marked in self._owned:
             wanted = np.take(_takes(self._matching[f"marks_{marked}"]), kind)
@@ -216,9 +217,8 @@ def _there(column: pa.Array) -> NDArray[np.bool_]:
     return np.unpackbits(marks, count=column.offset + len(column), bitorder="little")[column.offset :].view(np.bool_)
 
 
-def _numbers(column: pa.Array) -> NDArray[np.float64]:
+def _stored(numbers: pa.Array) -> NDArray[np.float64]:
     """Return the numbers of a column; where there is none, whatever lies there."""
-    numbers = column.cast("float64")
     return np.frombuffer(numbers.buffers()[1], dtype=np.float64)[numbers.offset :][: len(numbers)]
 
 

@@ -13,20 +13,11 @@ from numba import njit
 
 from churnfit.history.readings import MILLIONTHS
 
-__all__ = ["admit", "by_account", "cells", "marks", "open_cells", "open_marks", "sums", "taken", "valued"]
+__all__ = ["admit", "by_account", "cells", "marks", "open_cells", "open_marks", "sums", "valued"]
 
 _DAY = 86_400_000_000  # microseconds
 _MILLIONTHS = float(MILLIONTHS)
 _LOW = 0xFFFFFFFF
-
-
-@njit(cache=True)
-def taken(codes, index):  # type: ignore[no-untyped-def]
-    """Return ``codes[index]``, -1 where `index` is."""
-    out = np.empty(len(index), dtype=np.int32)
-    for row in range(len(index)):
-        out[row] = codes[index[row]] if index[row] >= 0 else -1
-    return out
 
 
 @njit(cache=True)
@@ -55,7 +46,7 @@ def admit(batch, codes, events, first_known):  # type: ignore[no-untyped-def]
     n = 0
     for row in range(len(kind_index)):  # without a branch, which would be guessed wrongly at every third event
         rows[n] = row
-        n += (kinds[kind_index[row]] >= 0) & (accounts[account_index[row]] >= 0)
+        n += (kinds[kind_index[row]] >= 0) & (account_index[row] >= 0)
     newest = np.int64(-(2**31))
     for event in range(n):
         row = rows[event]
