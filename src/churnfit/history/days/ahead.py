@@ -9,25 +9,25 @@ from numba.extending import intrinsic
 
 __all__ = ["AHEAD", "fetch"]
 
-AHEAD = 32  # turns of a loop in which memory comes; at 8 it is late, at 64 no earlier
+AHEAD = 32  # turns of a loop until memory is needed: at 8 half of it is late, at 64 it comes no earlier
+
+_ADDRESS, _NUMBER = ir.IntType(8).as_pointer(), ir.IntType(32)
+_TO_READ, _KEPT_NEAR, _DATA = _NUMBER(0), _NUMBER(3), _NUMBER(1)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def fetch(typing_context, array, row):  # type: ignore[no-untyped-def]
-    """Ask for the beginning of a `row` >= 0 of a compiled loop's `array`; nothing is read."""
+    """Ask for the beginning of a `row` >= 0 of an array, in a compiled loop; nothing is read."""
 
     def asked(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
         array_type, row_type = signature.args
-        made = context.make_array(array_type)(context, builder, arguments[0])
-        place = context.cast(builder, arguments[1], row_type, types.intp)
-        byte = builder.mul(place, cgutils.unpack_tuple(builder, made.strides, array_type.ndim)[0])
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        where = builder.gep(builder.bitcast(made.data, pointer), [byte])
-        wanted = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        to_read, kept_near, data = number(0), number(3), number(1)
-        builder.call(
-            builder.module.declare_intrinsic("llvm.prefetch", [pointer], wanted), [where, to_read, kept_near, data]
-        )
+        found = context.make_array(array_type)(context, builder, arguments[0])
+        strides = cgutils.unpack_tuple(builder, found.strides, array_type.ndim)  # type: ignore[no-untyped-call]
+        byte = builder.mul(context.cast(builder, arguments[1], row_type, types.intp), strides[0])
+        address = builder.gep(builder.bitcast(found.data, _ADDRESS), [byte])
+        wanted = ir.FunctionType(ir.VoidType(), [_ADDRESS, _NUMBER, _NUMBER, _NUMBER])
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [_ADDRESS], wanted)
+        builder.call(prefetch, [address, _TO_READ, _KEPT_NEAR, _DATA])
         return context.get_dummy_value()
 
     return types.void(array, row), asked

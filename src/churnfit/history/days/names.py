@@ -140,7 +140,7 @@ def _look_up(slots, keys, out, begin, count, end):  # type: ignore[no-untyped-de
     mask = _U(len(slots) - 1)
     for row in range(begin, len(keys)):
         if row + AHEAD < len(keys):
-            fetch(slots, keys[row + AHEAD, 0] & mask)
+            fetch(slots, keys[row + AHEAD, 0] & mask)  # type: ignore[call-arg]
         out[row] = -1
         first, second = keys[row, 0], keys[row, 1]
         if second == _U(0):
