@@ -12,7 +12,7 @@ from churnfit.history.days.plan import Rows
 
 __all__ = ["BATCH_EVENTS", "Block"]
 
-BATCH_EVENTS = 1 << 18  # at once: a row group of many writers, so that its dictionaries are looked up once
+BATCH_EVENTS = 1 << 18  # at once: what was read of them is still at hand when it is looked up
 _BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 80 bytes of memory each
 
 

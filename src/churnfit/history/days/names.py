@@ -68,7 +68,7 @@ class OwnedNames:
         """Return the number of each name, new or known; `account` is whose it is, and rises."""
         n_tables = int(account[-1]) // _TOGETHER + 1 if len(account) else 0
         self._tables += [_Slots() for _ in range(n_tables - len(self._tables))]
-        bounds = np.searchsorted(account, np.arange(n_tables + 1) * _TOGETHER)
+        bounds = np.searchsorted(account, np.arange(n_tables + 1, dtype=np.int32) * _TOGETHER)
         found = np.empty(len(keys), dtype=np.int32)
         before = self.count
         for table, (begin, end) in enumerate(pairwise(bounds)):
