@@ -15,10 +15,10 @@ from tests.history.tiny_world import accounts_of, at, events_of, spec_of, write
 
 from churnfit.errors import BusyError, DataError, IntegrityError
 from churnfit.history.cohort import landmark_grid
-from churnfit.history.days import engine, joining, tables, taking
+from churnfit.history.days import blocks, building, drawers, engine, joining, tables, taking
 from churnfit.history.days.engine import DayTables
 from churnfit.history.days.names import Names, OwnedNames
-from churnfit.history.days.texts import Texts, keys_of, owned_keys
+from churnfit.history.days.texts import TextColumn, keys_of, write_owned_keys
 from churnfit.history.readings import Reading, Selection, Window
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
@@ -206,6 +206,57 @@ def test_anything_else_that_changed_builds_the_tables_anew(tmp_path: Path, chang
     assert {file.name for file in (tmp_path / "days").iterdir()} == named | {"manifest.json", ".lock"}
 
 
+def test_tables_of_another_format_are_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older version wrote is as good as nothing: the log is read again, and answers."""
+    world(tmp_path, login(0))
+    with monkeypatch.context() as older:
+        older.setattr(tables, "_FORMAT", tables._FORMAT - 1)
+        assert brought(tmp_path) == "built"
+        assert brought(tmp_path) == "kept"
+    assert brought(tmp_path) == "built"
+    assert taken(tmp_path, 5)["events"] == 1
+
+
+def test_the_pieces_a_log_is_read_in_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two events at a time, three in a block, two rows in a drawer and four before a write: the same readings.
+
+    Every third event has no user, every eleventh no value; every fifth is late; logins and exports take turns.
+    """
+    kinds = ("login", "export")
+    world(
+        tmp_path,
+        *(
+            login(
+                number / 2,
+                kind=kinds[number % 2],
+                account_id="BA"[number % 7 > 0],
+                user_id=f"u{number % 4}" if number % 3 else None,
+                value=float(number) if number % 11 else None,
+                seen=number / 2 + (3 if number % 5 == 0 else 0),
+            )
+            for number in range(40)
+        ),
+    )
+    exports = {"exports": Reading(taken="events", selection=Selection(kinds=("export",)), window=EVER)}
+    both = {"both": Reading(taken="users", selection=Selection(kinds=kinds), window=EVER)}
+    readings = READINGS | exports | both
+    whole = [taken(tmp_path, day, readings=readings) for day in range(1, 25)]
+    assert whole[-1].tolist()[-2:] == [17, 4]  # 20 exports, of which three are B's; every user
+    for file in (tmp_path / "days").iterdir():
+        file.unlink()
+    for module, name, small in (
+        (building, "BATCH_EVENTS", 2),
+        (blocks, "_BLOCK_EVENTS", 3),
+        (drawers, "_ROWS", 3),
+        (drawers, "_FEWEST_ROWS", 3),
+        (tables, "_MOST_WAITING", 4),
+    ):
+        monkeypatch.setattr(module, name, small)
+    assert brought(tmp_path, readings=readings) == "built"
+    for day, then in enumerate(whole, start=1):
+        pd.testing.assert_series_equal(then, taken(tmp_path, day, readings=readings), check_exact=True)
+
+
 @pytest.mark.parametrize("when", ["while rows are written", "before the manifest"])
 def test_a_crash_leaves_the_old_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: str) -> None:
     """Whenever a build stops, the old manifest and its files are as they were; the next run heals."""
@@ -311,7 +362,7 @@ def test_a_log_that_is_not_plain_parquet_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_plain_parquet_may_rename_and_lack_columns(tmp_path: Path) -> None:
-    """Renamed columns, a kind for all rows, no recorded_at: as DuckDB reads them."""
+    """Renamed columns, a kind for all rows, no recorded_at: as DuckDB reads them. Without a value there is no total."""
     log = events_of(login(0), login(3, user_id="u2")).drop(columns=["kind", "recorded_at"])
     write(tmp_path, accounts=accounts_of({"account_id": "A"}), events=log.rename(columns={"user_id": "who"}))
     source = {"path": "events.parquet", "kind": "login", "columns": {"user_id": "who"}}
@@ -321,6 +372,8 @@ def test_plain_parquet_may_rename_and_lack_columns(tmp_path: Path) -> None:
     )
     row = taken(tmp_path, 4, spec=spec)
     assert (row["events"], row["users"], row["days"], row["last"]) == (2, 2, 2, 1.0)
+    write(tmp_path, events=log.rename(columns={"user_id": "who"}).drop(columns="value"))
+    assert taken(tmp_path, 4, spec=spec)[["events", "total", "last"]].isna().tolist() == [False, True, True]
 
 
 def test_a_snapshot_is_the_same_from_both_engines_and_stays_the_same(tmp_path: Path) -> None:
@@ -354,12 +407,15 @@ def test_names_are_numbered_in_the_order_they_come() -> None:
 def test_a_user_is_one_of_its_account() -> None:
     """One name of two accounts is two users; 5,000 accounts with one user each, and one with 5,000, are kept apart."""
     import numpy as np
+    import pyarrow as pa
 
-    names, ids = keys_of(["u1"]), keys_of(["A", "B"])
-    texts = {"A": Texts(hashes=ids[:1], index=np.zeros(1, dtype=np.int32))}
-    texts["B"] = Texts(hashes=ids[1:], index=np.zeros(1, dtype=np.int32))
-    user = Texts(hashes=names, index=np.zeros(1, dtype=np.int32))
-    of_a, of_b = (owned_keys(user, texts[owner], np.array([True])) for owner in ("A", "B"))
+    def owned(name: str, owner: str) -> Any:
+        keys = np.empty((1, 2), dtype=np.uint64)
+        names, owners = (TextColumn().texts(pa.array([text])) for text in (name, owner))
+        write_owned_keys(names, owners, np.zeros(1, dtype=np.int32), np.array([True]), keys)
+        return keys
+
+    of_a, of_b = owned("u1", "A"), owned("u1", "B")
     users = OwnedNames()
     both = np.concatenate([of_a, of_b, of_a])
     assert users.add(both, np.array([0, 1, 7000], dtype=np.int32)).tolist() == [0, 1, 2]
