@@ -45,7 +45,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Difference:
-    """Ours minus theirs, with the 90 % interval of the paired bootstrap over rows."""
+    """Ours minus theirs, with the 90 % interval of the paired bootstrap over rows, and over draws where there are."""
 
     mean: float
     low: float
@@ -53,10 +53,14 @@ class Difference:
 
 
 def judged(outcome: Outcome, table: Table) -> Judged:
-    """Return the metrics: folds of one draw are pooled, draws averaged. Resampled are rows, in all draws alike."""
-    weights = _weights(len(table.churned))
+    """Return the metrics: folds of one draw are pooled, draws averaged.
+
+    Resampled are rows, in all draws alike, and the draws: other samples of so few rows would have taught other things.
+    """
+    draws = sorted({split.draw for split in table.splits})
+    weights, draw_weights = _weights(len(table.churned), _SEED), _weights(len(draws), _SEED + 1)
     metrics, auc_resampled, loss_resampled = [], [], []
-    for draw in sorted({split.draw for split in table.splits}):
+    for draw in draws:
         pooled = _pooled(outcome, table, draw)
         rows = np.flatnonzero(~np.isnan(pooled))
         churned, probability = table.churned[rows].astype(float), pooled[rows]
@@ -67,7 +71,10 @@ def judged(outcome: Outcome, table: Table) -> Judged:
         loss_resampled.append(drawn @ -np.log(kept) / drawn.sum(axis=1))
     costs = {name: float(np.mean([fit[name] for fit in outcome.fits])) for name in outcome.fits[0]}
     numbers = Numbers(*(float(value) for value in np.mean(metrics, axis=0)), **costs)
-    return Judged(numbers, np.mean(auc_resampled, axis=0), np.mean(loss_resampled, axis=0))
+    aucs, losses = (
+        np.average(np.array(resampled), axis=0, weights=draw_weights.T) for resampled in (auc_resampled, loss_resampled)
+    )
+    return Judged(numbers, aucs, losses)
 
 
 def difference(ours: Judged, theirs: Judged, metric: str) -> Difference:
@@ -86,7 +93,7 @@ def _pooled(outcome: Outcome, table: Table, draw: int) -> Floats:
     return pooled
 
 
-def _weights(n_rows: int) -> Floats:
-    """Return how often each row is drawn in each resample (resamples, n), the same for every learner."""
-    rng = np.random.default_rng(_SEED)
-    return rng.multinomial(n_rows, np.full(n_rows, 1 / n_rows), size=_RESAMPLES).astype(float)
+def _weights(n: int, seed: int) -> Floats:
+    """Return how often each of `n` is drawn in each resample (resamples, n), the same for every learner."""
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(float)
