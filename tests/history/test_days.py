@@ -200,21 +200,27 @@ def test_anything_else_that_changed_builds_the_tables_anew(tmp_path: Path, chang
     found = taken(tmp_path, 5, spec=spec, readings=readings)
     assert (found["events"], found["last"]) == {"edit": (2, 1.0), "remove": (1, 1.0)}.get(change, (2, 1.0))
     assert found["total"] == {"edit": 8_000_000, "remove": 1_000_000}.get(change, 2_000_000)
-    named = {
-        part["file"] for part in json.loads((tmp_path / "days" / "manifest.json").read_text())["manifest"]["parts"]
-    }
-    assert {file.name for file in (tmp_path / "days").iterdir()} == named | {"manifest.json", ".lock"}
+    assert nothing_else_lies_there(tmp_path)
+
+
+def nothing_else_lies_there(root: Path) -> bool:
+    """Say whether the folder of day tables has the files that its manifest names, and no other."""
+    parts = json.loads((root / "days" / "manifest.json").read_text())["manifest"]["parts"]
+    named = {part["file"] for part in parts}
+    return {file.name for file in (root / "days").iterdir()} == named | {"manifest.json", ".lock"}
 
 
 def test_tables_of_another_format_are_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What an older version wrote is as good as nothing: the log is read again, and answers."""
+    """What an older version wrote is as good as nothing, and goes: the log, which grew, is read again, and answers."""
     world(tmp_path, login(0))
     with monkeypatch.context() as older:
         older.setattr(tables, "_FORMAT", tables._FORMAT - 1)
         assert brought(tmp_path) == "built"
         assert brought(tmp_path) == "kept"
+    world(tmp_path, login(0), login(1))
     assert brought(tmp_path) == "built"
-    assert taken(tmp_path, 5)["events"] == 1
+    assert taken(tmp_path, 5)["events"] == 2
+    assert nothing_else_lies_there(tmp_path)
 
 
 def test_the_pieces_a_log_is_read_in_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,6 +252,7 @@ def test_the_pieces_a_log_is_read_in_change_nothing(tmp_path: Path, monkeypatch:
         file.unlink()
     for module, name, small in (
         (building, "BATCH_EVENTS", 2),
+        (blocks, "BATCH_EVENTS", 2),
         (blocks, "_BLOCK_EVENTS", 3),
         (drawers, "_ROWS", 3),
         (drawers, "_FEWEST_ROWS", 3),
@@ -334,7 +341,12 @@ def test_tables_that_were_changed_are_refused(tmp_path: Path, harm: str) -> None
 
 
 def test_values_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
-    """A value of 9e12 is in no sum, as checks refuse it; sums beyond 64 bits of millionths are errors: none wraps."""
+    """A value of 9e12 is in no sum, as checks refuse it; sums beyond 64 bits of millionths are errors: none wraps.
+
+    Nor is a whole number that no float is equal to.
+    """
+    world(tmp_path, login(0, value=2**60 + 1), login(0.5, value=3))
+    assert taken(tmp_path, 1)["total"] == 3e6
     world(tmp_path, login(0, value=9e12), login(0.5, value=3.0))
     assert taken(tmp_path, 1)["total"] == 3e6
     world(tmp_path, login(0, value=8e12), login(0.5, value=8e12))

@@ -107,9 +107,19 @@ def test_it_is_as_bold_as_those_deserve_that_left_an_account_out(taught: Taught)
     for row, account in enumerate(cohort.account):
         left = ~resampled.drew[:, account]
         unseen[row] = resampled.tables[left][:, np.arange(len(codes)), codes[:, row]].sum(axis=1).mean()
-    factor = earned_slope(unseen, cohort.churned, cohort.weight, most=np.inf)
+    (once,) = set(learned.factors.values())
+    factor = earned_slope(unseen / once, cohort.churned, cohort.weight, most=np.inf) / once
     assert average.tables == pytest.approx(factor * resampled.tables.mean(axis=0))
     assert np.ptp(average.logit - factor * unseen) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_what_the_curves_were_shrunk_by_is_doubted_once(taught: Taught) -> None:
+    """Resamples are shrunk as the curves are: whatever that factor was, the average comes out the same."""
+    learned, resampled, cohort, average, _ = taught
+    shrunk = replace(learned, factors={name: factor / 4 for name, factor in learned.factors.items()})
+    again = averaged(shrunk, replace(resampled, tables=resampled.tables / 4), cohort)
+    assert again.tables == pytest.approx(average.tables, rel=1e-4)
+    assert again.logit == pytest.approx(average.logit, abs=1e-4)
 
 
 def test_a_timid_average_grows_and_one_that_others_do_not_confirm_vanishes(taught: Taught) -> None:
@@ -163,3 +173,16 @@ def test_many_churned_speak_for_themselves(monkeypatch: pytest.MonkeyPatch) -> N
     table, churned = cohort(1_200)
     assert churned.sum() >= 300
     ScorecardClassifier(certify=0).fit(table, churned)
+
+
+def test_resamples_know_whom_they_drew(taught: Taught) -> None:
+    """About 1 - 1/e of the accounts; where many of those churned a resample's base rate is high, of those left low."""
+    _, resampled, cohort, *_ = taught
+    share = resampled.drew.mean(axis=1)
+    assert np.all((share > 0.55) & (share < 0.72))
+    drawn, left = (
+        np.corrcoef([cohort.churned[one].mean() for one in chosen], resampled.base_rates)[0, 1]
+        for chosen in (resampled.drew, ~resampled.drew)
+    )
+    assert drawn > 0.6
+    assert left < -0.6

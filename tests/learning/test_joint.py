@@ -5,7 +5,7 @@ import pytest
 
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
-from churnfit.learning.joint import Curves, make_design, refit
+from churnfit.learning.joint import Curves, make_design, refit, refit_problem
 
 GRADED = CurvePlan(
     name="x", graded=True, places=(0.0, 2.0, 4.0), start=(0.0, 1.0, 0.0), signs=(1, -1), states=("never",)
@@ -133,3 +133,11 @@ def test_squares_of_many_rows_are_estimated_from_some_and_the_minimum_is_the_sam
     assert not np.array_equal(design.gram(amounts), exact)
     curves = refit(design, churned, np.ones(60_000), 0.0)
     assert curves.heights(0)[0][1] == pytest.approx(np.log(9.0), abs=1e-3)
+
+
+def test_the_ridge_falls_as_more_churned():
+    """Widest up to a hundred churned rows, least from 333 on; where the rows are some of more, theirs."""
+    design, churned = design_of((STEP,), (FLAG,), [[0, 1]]), np.array([1.0, 0.0])
+    for n_churned, ridge in ((50.0, 1.0), (200.0, 0.5), (1_000.0, 0.3)):
+        assert refit_problem(design, churned, np.array([n_churned, 1.0]), 0.0).ridge[0] == pytest.approx(ridge)
+        assert refit_problem(design, churned, np.ones(2), 0.0, n_churned=n_churned).ridge[0] == pytest.approx(ridge)

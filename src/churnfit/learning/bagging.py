@@ -68,15 +68,17 @@ def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
         return Average(
             tables=tables * (_spread(_logit(learned.curves), rows) / max(spread, _LEAST)), logit=learned.logit
         )
-    unseen = _unseen(learned, resampled, cohort)
+    # resamples are as timid as the curves were told to be: one doubt of the whole card is enough
+    once = max(learned.factors.values(), default=1.0) or 1.0
+    unseen = _unseen(learned, resampled, cohort) / once
     bold = earned_slope(unseen, cohort.churned, cohort.weight, most=np.inf)
     logit = bold * unseen
-    return Average(tables=bold * tables, logit=logit + matched_intercept(logit, cohort.churned, cohort.weight))
+    return Average(tables=bold * tables / once, logit=logit + matched_intercept(logit, cohort.churned, cohort.weight))
 
 
 def _unseen(learned: Learned, resampled: Resampled, cohort: Cohort) -> Floats:
     """Return what the resamples that did not draw its account say of each row on average (n_rows,); 0 if all did."""
-    codes = learned.curves.design.codes[:, : len(cohort.churned)]
+    codes = learned.curves.design.codes
     said, times = np.zeros(len(cohort.churned)), np.zeros(len(cohort.churned))
     for tables, drew in zip(resampled.tables, resampled.drew, strict=True):
         left = np.flatnonzero(~drew[cohort.account])

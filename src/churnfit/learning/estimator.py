@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_limits
 
 from churnfit.errors import DataError, count_and_examples
-from churnfit.learning.bagging import Average, averaged, bagged_curves
+from churnfit.learning.bagging import averaged, bagged_curves
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import best_calibration, matched_intercept
 from churnfit.learning.certificates import certified
@@ -212,8 +212,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             learned = learn_curves(cohort, self._settings())
             n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
             resampled = resampled_curves(learned, cohort, self._settings(), n_resamples)
-            average = averaged(learned, resampled.first(_BAGGED), cohort) if resampled and cohort.few_churned else None
-            unseen = average.logit if average else learned.logit
+            curves, unseen = self._curves(learned, resampled, cohort)
             calibration = best_calibration(
                 unseen,
                 cohort.churned,
@@ -222,7 +221,6 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 account=cohort.account,
                 few_churned=cohort.few_churned,
             ).calibration
-        curves = self._curves(learned, resampled, average, cohort)
         lines, logits_per_point = card_lines(curves, segment_column=self.segment_column)
         offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}
@@ -284,20 +282,25 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             else None,
         )
 
-    def _curves(self, learned: Learned, resampled: Resampled | None, average: Average | None, cohort: Cohort) -> Curves:
-        """Return the curves of the card: neighbours that cannot be told apart merged; of few churned, averages."""
+    def _curves(self, learned: Learned, resampled: Resampled | None, cohort: Cohort) -> tuple[Curves, Floats]:
+        """Return the curves of the card, and what is said of rows they were not learned from (n_rows,).
+
+        Neighbours that cannot be told apart are merged; few churned get averages.
+        """
         if resampled is None:
-            return learned.curves
+            return learned.curves, learned.logit
         settings = self._settings()
-        if average:
+        if cohort.few_churned:
             some = resampled.first(_BAGGED)
+            average = averaged(learned, some, cohort)
             curves = bagged_curves(merged_curves(learned, some, cohort), learned.rows, average, some, settings)
+            unseen = average.logit
         else:
-            curves = merged_curves(learned, resampled, cohort)
+            curves, unseen = merged_curves(learned, resampled, cohort), learned.logit
         order = settings.order
         if order is None or lead(order, curves, {}) >= min(AHEAD, lead(order, learned.curves, {})):
-            return curves
-        return learned.curves  # the wanted group must stay the heaviest
+            return curves, unseen
+        return learned.curves, learned.logit  # the wanted group must stay the heaviest
 
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:
         """Return X as a DataFrame with named columns, checked as scikit-learn does."""

@@ -55,7 +55,7 @@ def measures_with_evidence(
         weight=whole.weight[some],
         prior_health=None,
     )
-    account = cohort.account[some]
+    account, n_churned = cohort.account[some], float(whole.weight @ whole.churned)
     own: dict[str, list[float]] = {measure.name: [] for measure in part.coded.measures}
     for _ in range(rounds):
         copies = _copies(part.coded, dealt_to_others(account, rng), part)
@@ -66,7 +66,7 @@ def measures_with_evidence(
             recodes=(*part.coded.recodes, *copies.recodes),
         )
         design = last_design(replace(part, coded=both), path, settings)
-        found = _gains(refit(design, part.churned, part.weight, penalty), part)
+        found = _gains(refit(design, part.churned, part.weight, penalty, n_churned=n_churned), part)
         for seen, copy in zip(own.values(), copies.measures, strict=True):
             seen.append(found.get(copy.name, 0.0))
     kinds = {measure.name: measure.numeric for measure in part.coded.measures}

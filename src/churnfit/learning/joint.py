@@ -28,7 +28,7 @@ Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
 
 _RIDGE = 0.3  # on an increment: shares what the data cannot tell apart
-_RIDGE_OF_FEW = 1.0  # while at most `_FEW` churned, of whom chance tells much; with more it falls to `_RIDGE`
+_RIDGE_OF_FEW = 1.0  # and what chance tells, while no more than `_FEW` rows churned; from 333 on it is `_RIDGE`
 _FEW = 100.0
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
 _CURVATURE_ROWS = 10_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
@@ -195,28 +195,43 @@ class Prices:
         return np.array([self.special.get(plan.name, self.usual) for plan in design.plans], dtype=np.float64)
 
 
-def refit(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> Curves:
-    """Return the curves that minimise the penalised loss; `penalty` is one λ, or one for each plan (n_plans,)."""
-    return refits(design, churned, weight, [penalty])[0]
+def refit(
+    design: Design, churned: Floats, weight: Floats, penalty: float | Floats, *, n_churned: float | None = None
+) -> Curves:
+    """Return the curves that minimise the penalised loss; `penalty` is one λ, or one for each plan (n_plans,).
+
+    `n_churned` is how many churned where the rows are some of more: the ridge is theirs then.
+    """
+    return refits(design, churned, weight, [penalty], n_churned=n_churned)[0]
 
 
-def refits(design: Design, churned: Floats, weight: Floats, penalties: Sequence[float | Floats]) -> list[Curves]:
+def refits(
+    design: Design,
+    churned: Floats,
+    weight: Floats,
+    penalties: Sequence[float | Floats],
+    *,
+    n_churned: float | None = None,
+) -> list[Curves]:
     """Return the curves of every penalty, each fit started from the one before."""
     base = float(np.average(churned, weights=weight))
     added = sum_tables(design.codes, design.tables(design.start), 0.0)
     intercept = np.log(base / (1 - base)) - float(np.average(added, weights=weight))
-    problems = (refit_problem(design, churned, weight, penalty) for penalty in penalties)
+    problems = (refit_problem(design, churned, weight, penalty, n_churned=n_churned) for penalty in penalties)
     return [
         Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
         for theta in fit_in_turn(problems, np.append(design.start, intercept))
     ]
 
 
-def refit_problem(design: Design, churned: Floats, weight: Floats, penalty: float | Floats) -> BoundedProblem:
+def refit_problem(
+    design: Design, churned: Floats, weight: Floats, penalty: float | Floats, *, n_churned: float | None = None
+) -> BoundedProblem:
     """Return what the refit minimises, over the increments and the intercept."""
     signs, is_state = design.signs, design.is_state
     price = np.broadcast_to(penalty, len(design.plans))[design.measure_of]
-    ridge = np.clip(_RIDGE_OF_FEW * _FEW / max(float(weight @ churned), 1.0), _RIDGE, _RIDGE_OF_FEW)
+    lost = float(weight @ churned) if n_churned is None else n_churned
+    ridge = np.clip(_RIDGE_OF_FEW * _FEW / max(lost, 1.0), _RIDGE, _RIDGE_OF_FEW)
     return BoundedProblem(
         rows=design,
         churned=churned,

@@ -51,7 +51,7 @@ class Resampled:
     block_of : ndarray of shape (n_resamples,)
         The block that each resample was drawn from.
     drew : ndarray of shape (n_resamples, n_accounts)
-        Whether each resample drew each account.
+        Whether each resample drew each account, of a cohort of few churned; of others nobody asks (n_resamples, 0).
     """
 
     measures: tuple[MeasureBins, ...]
@@ -117,7 +117,7 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     n_blocks = int(block_of.max()) + 1
     drawn: list[tuple[Floats, Floats, Floats]] = []
     centres: list[tuple[Floats, Floats, Floats]] = []
-    drew = np.zeros((n_resamples, n_accounts), dtype=bool)
+    drew = np.zeros((n_resamples, n_accounts if cohort.few_churned else 0), dtype=bool)
     for block in range(n_blocks):
         inside = np.flatnonzero(block_of == block)
         at = np.flatnonzero(block_of[account] == block)
@@ -130,7 +130,8 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
         )
         for _ in range(block, n_resamples, n_blocks):
             weight = _drawn_weight(rows, n_accounts, rng)
-            drew[len(drawn), inside[rows.account[weight > 0]]] = True
+            if cohort.few_churned:
+                drew[len(drawn), inside[rows.account[weight > 0]]] = True
             drawn.append(refits.of(rows, weight))
         if n_blocks > 1:
             centres.append(refits.of(rows, rows.weight * (n_accounts / len(inside))))

@@ -57,7 +57,7 @@ class Builder:
         self._texts = {str(column): TextColumn() for column in ("kind", *read)}
         self._looked_up: Words | None = None
         self._codes = np.zeros(0, dtype=np.int32)
-        self._batch_rows, self._places = np.empty((2, BATCH_EVENTS + 1), dtype=np.int32)
+        self._batch_rows, self._places = np.empty((2, BATCH_EVENTS), dtype=np.int32)
         self._first_known = np.zeros(0, dtype=np.int32)
         self.built_to = 0
         event = dict.fromkeys((*_EVENT, *self._named), np.int64)
@@ -90,7 +90,7 @@ class Builder:
             found = _or_none(named.find(texts[column].words.keys))[texts[column].index[rows]]
             room[field][:n_events] = np.where(found < 0, named.count, found)
         if self._numbers["sums"]:
-            values = batch["value"].cast("float64")
+            values = batch["value"].cast("float64", safe=False)
             given = _stored(values), _there(values), occurred, recorded
             self._take_values(rows, {name: room[name][:n_events] for name in ("account", *_EVENT, *self._named)}, given)
         for marked in self._owned:

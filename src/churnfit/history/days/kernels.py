@@ -31,7 +31,7 @@ def admit(batch, codes, events, first_known):  # type: ignore[no-untyped-def]
     codes : tuple
         The numbers of kinds, -1 for one that is not known, and of accounts; each ends with -1, for none.
     events : tuple
-        Where to write; longer than the batch.
+        Where to write.
     first_known : ndarray
         By account, the day on which its first event became known; it is lowered.
 
@@ -61,7 +61,9 @@ def admit(batch, codes, events, first_known):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def valued(events, takes, batch, largest, out):  # type: ignore[no-untyped-def]
-    """Write the events with a value, smaller than `largest`, of the kinds that `takes` names: their places first.
+    """Write the events with a value of the kinds that `takes` names: their places first.
+
+    One of `largest` or more is faulty: a fit refused it, a night set it aside.
 
     `batch` is (value, whether there is one, occurred, recorded) by row. Returns how many events.
     """

@@ -190,19 +190,15 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Make `manifest` the one that counts, and remove the files that only the one before it named."""
-    try:
-        before = read_manifest(folder)
-    except IntegrityError:
-        before = None
+    """Make `manifest` the one that counts, and remove the tables that it does not name."""
     content = {"format": _FORMAT, **asdict(manifest)}
     content["parts"] = list(content["parts"])
     stored = {"sha256": _hash_of(content), "manifest": content}
     write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", folder / _MANIFEST)
     kept = {part.file for part in manifest.parts}
-    for part in before.parts if before else ():
-        if part.file not in kept:
-            (folder / part.file).unlink(missing_ok=True)
+    for file in folder.glob("*.parquet"):
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
 
 
 def read_rows(

@@ -1,8 +1,9 @@
 """Names as keys: 96 bits that stand for a text, and nothing of it is written to disk.
 
 A key is made of a name's MurmurHash3 (x64, 128 bits). Among 10⁸ names two are taken for one with a probability of about
-10⁻¹³. A user or feature is one of its account's: its hash begins with the account's, so that a name has the same key in
-every build, however accounts are numbered. Keys are arrays of shape (n_names, 2); 0 in the second place: no name.
+10⁻¹³. A user or feature is one of its account's: its hash begins with 64 bits of the account's, so that a name has the
+same key in every build, however accounts are numbered; equal names of two accounts are so told apart. Keys are arrays
+of shape (n_names, 2); 0 in the second place: no name.
 
 References
 ----------
