@@ -10,7 +10,6 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from churnfit.history.days.ahead import AHEAD, fetch
 from churnfit.history.days.texts import keys_of
 
 __all__ = ["Names", "OwnedNames", "longer"]
@@ -68,14 +67,15 @@ class OwnedNames:
         """Return the number of each name, new or known; `account` is whose it is, and rises."""
         n_tables = int(account[-1]) // _TOGETHER + 1 if len(account) else 0
         self._tables += [_Slots() for _ in range(n_tables - len(self._tables))]
-        bounds = np.searchsorted(account, np.arange(n_tables + 1, dtype=np.int32) * _TOGETHER)
+        bounds = np.searchsorted(account, np.arange(n_tables + 1) * _TOGETHER)
         found = np.empty(len(keys), dtype=np.int32)
         before = self.count
         for table, (begin, end) in enumerate(pairwise(bounds)):
             if begin < end:
                 self.count = self._tables[table].add(keys[begin:end], self.count, found[begin:end])
         self._owners = longer(self._owners, self.count)
-        _own(found, before, account, self._owners)
+        new = found >= before
+        self._owners[found[new]] = account[new]
         return found
 
     def keys(self) -> NDArray[np.uint64]:
@@ -139,8 +139,6 @@ def _look_up(slots, keys, out, begin, count, end):  # type: ignore[no-untyped-de
     """
     mask = _U(len(slots) - 1)
     for row in range(begin, len(keys)):
-        if row + AHEAD < len(keys):
-            fetch(slots, keys[row + AHEAD, 0] & mask)  # type: ignore[call-arg]
         out[row] = -1
         first, second = keys[row, 0], keys[row, 1]
         if second == _U(0):
@@ -162,14 +160,6 @@ def _look_up(slots, keys, out, begin, count, end):  # type: ignore[no-untyped-de
                 break
             slot = (slot + _U(1)) & mask
     return len(keys), count
-
-
-@njit(cache=True)
-def _own(numbers, before, account, owners):  # type: ignore[no-untyped-def]
-    """Write whose the names with `numbers` from `before` on are."""
-    for row in range(len(numbers)):
-        if numbers[row] >= before:
-            owners[numbers[row]] = account[row]
 
 
 @njit(cache=True)
