@@ -90,8 +90,8 @@ def run_ours(log: Path, *, dates: int, tables: Path, out: Path, accounts: int, w
     import duckdb
     import pandas as pd
 
-    from churnfit.history.days import kernels
     from churnfit.history.days.engine import DayTables
+    from churnfit.history.days.texts import keys_of
     from churnfit.history.readings import Reading, Selection, Window
     from churnfit.spec import ScorecardSpec
 
@@ -115,7 +115,7 @@ def run_ours(log: Path, *, dates: int, tables: Path, out: Path, accounts: int, w
     days = DayTables(folder=tables, spec=spec, root=log)
     con = duckdb.connect()
     before = time.process_time()
-    kernels.taken(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.int32))
+    keys_of([])
     loading = time.process_time() - before
     if not dates:  # loading the loops is no part of what a night's events cost
         DayTables(folder=out.parent / "loops", spec=spec, root=warm).bring_up_to_date(con, readings)

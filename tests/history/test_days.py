@@ -15,11 +15,11 @@ from tests.history.tiny_world import accounts_of, at, events_of, spec_of, write
 
 from churnfit.errors import BusyError, DataError, IntegrityError
 from churnfit.history.cohort import landmark_grid
-from churnfit.history.days import engine, joining, tables, taking
+from churnfit.history.days import blocks, building, drawers, engine, joining, tables, taking
 from churnfit.history.days.engine import DayTables
 from churnfit.history.days.names import Names, OwnedNames
-from churnfit.history.days.texts import Texts, keys_of, owned_keys
-from churnfit.history.readings import Reading, Selection, Window
+from churnfit.history.days.texts import TextColumn, keys_of, write_owned_keys
+from churnfit.history.readings import Reading, Selection, Taken, Window
 from churnfit.history.snapshot import snapshot, snapshot_hash
 from churnfit.history.sources import open_sources
 from churnfit.spec import ScorecardSpec
@@ -103,6 +103,16 @@ def test_distinct_is_distinct_whatever_the_delay(tmp_path: Path) -> None:
     world(tmp_path, login(2), login(2.1, seen=4), login(2.2, seen=9), login(3, user_id=None))
     row = taken(tmp_path, 10)
     assert (row["events"], row["users"], row["days"], row["total"]) == (4, 1, 2, 4_000_000)
+
+
+@pytest.mark.parametrize("none", [{"features": ()}, {"users": ()}], ids=["of no feature", "by no user"])
+def test_a_selection_that_takes_nothing_counts_nothing(tmp_path: Path, none: dict[str, tuple[str, ...]]) -> None:
+    """No event is of no feature, or by no user, even where no other selection names any."""
+    world(tmp_path, login(0))
+    nothing = Selection(kinds=("login",), **none)
+    counted: tuple[Taken, ...] = ("events", "values", "users", "features", "days")
+    readings = {each: Reading(taken=each, selection=nothing, window=EVER) for each in counted}
+    assert taken(tmp_path, 5, readings=readings)[[*counted]].tolist() == [0, 0, 0, 0, 0]
 
 
 def test_more_as_ofs_than_a_word_has_bits_are_all_counted(tmp_path: Path) -> None:
@@ -200,10 +210,68 @@ def test_anything_else_that_changed_builds_the_tables_anew(tmp_path: Path, chang
     found = taken(tmp_path, 5, spec=spec, readings=readings)
     assert (found["events"], found["last"]) == {"edit": (2, 1.0), "remove": (1, 1.0)}.get(change, (2, 1.0))
     assert found["total"] == {"edit": 8_000_000, "remove": 1_000_000}.get(change, 2_000_000)
-    named = {
-        part["file"] for part in json.loads((tmp_path / "days" / "manifest.json").read_text())["manifest"]["parts"]
-    }
-    assert {file.name for file in (tmp_path / "days").iterdir()} == named | {"manifest.json", ".lock"}
+    assert nothing_else_lies_there(tmp_path)
+
+
+def nothing_else_lies_there(root: Path) -> bool:
+    """Say whether the folder of day tables has the files that its manifest names, and no other."""
+    parts = json.loads((root / "days" / "manifest.json").read_text())["manifest"]["parts"]
+    named = {part["file"] for part in parts}
+    return {file.name for file in (root / "days").iterdir()} == named | {"manifest.json", ".lock"}
+
+
+def test_tables_of_another_format_are_built_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an older version wrote is as good as nothing, and goes: the log, which grew, is read again, and answers."""
+    world(tmp_path, login(0))
+    with monkeypatch.context() as older:
+        older.setattr(tables, "_FORMAT", tables._FORMAT - 1)
+        assert brought(tmp_path) == "built"
+        assert brought(tmp_path) == "kept"
+    world(tmp_path, login(0), login(1))
+    assert brought(tmp_path) == "built"
+    assert taken(tmp_path, 5)["events"] == 2
+    assert nothing_else_lies_there(tmp_path)
+
+
+def test_the_pieces_a_log_is_read_in_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two events at a time, three in a block, two rows in a drawer and four before a write: the same readings.
+
+    Every third event has no user, every eleventh no value; every fifth is late; logins and exports take turns.
+    """
+    kinds = ("login", "export")
+    world(
+        tmp_path,
+        *(
+            login(
+                number / 2,
+                kind=kinds[number % 2],
+                account_id="BA"[number % 7 > 0],
+                user_id=f"u{number % 4}" if number % 3 else None,
+                value=float(number) if number % 11 else None,
+                seen=number / 2 + (3 if number % 5 == 0 else 0),
+            )
+            for number in range(40)
+        ),
+    )
+    exports = {"exports": Reading(taken="events", selection=Selection(kinds=("export",)), window=EVER)}
+    both = {"both": Reading(taken="users", selection=Selection(kinds=kinds), window=EVER)}
+    readings = READINGS | exports | both
+    whole = [taken(tmp_path, day, readings=readings) for day in range(1, 25)]
+    assert whole[-1].tolist()[-2:] == [17, 4]  # 20 exports, of which three are B's; every user
+    for file in (tmp_path / "days").iterdir():
+        file.unlink()
+    for module, name, small in (
+        (building, "BATCH_EVENTS", 2),
+        (blocks, "BATCH_EVENTS", 2),
+        (blocks, "_BLOCK_EVENTS", 3),
+        (drawers, "_ROWS", 3),
+        (drawers, "_FEWEST_ROWS", 3),
+        (tables, "_MOST_WAITING", 4),
+    ):
+        monkeypatch.setattr(module, name, small)
+    assert brought(tmp_path, readings=readings) == "built"
+    for day, then in enumerate(whole, start=1):
+        pd.testing.assert_series_equal(then, taken(tmp_path, day, readings=readings), check_exact=True)
 
 
 @pytest.mark.parametrize("when", ["while rows are written", "before the manifest"])
@@ -283,7 +351,12 @@ def test_tables_that_were_changed_are_refused(tmp_path: Path, harm: str) -> None
 
 
 def test_values_that_do_not_add_up_are_refused(tmp_path: Path) -> None:
-    """A value of 9e12 is in no sum, as checks refuse it; sums beyond 64 bits of millionths are errors: none wraps."""
+    """A value of 9e12 is in no sum, as checks refuse it; sums beyond 64 bits of millionths are errors: none wraps.
+
+    Nor is a whole number that no float is equal to.
+    """
+    world(tmp_path, login(0, value=2**60 + 1), login(0.5, value=3))
+    assert taken(tmp_path, 1)["total"] == 3e6
     world(tmp_path, login(0, value=9e12), login(0.5, value=3.0))
     assert taken(tmp_path, 1)["total"] == 3e6
     world(tmp_path, login(0, value=8e12), login(0.5, value=8e12))
@@ -311,7 +384,7 @@ def test_a_log_that_is_not_plain_parquet_is_read_whole(tmp_path: Path) -> None:
 
 
 def test_plain_parquet_may_rename_and_lack_columns(tmp_path: Path) -> None:
-    """Renamed columns, a kind for all rows, no recorded_at: as DuckDB reads them."""
+    """Renamed columns, a kind for all rows, no recorded_at: as DuckDB reads them. Without a value there is no total."""
     log = events_of(login(0), login(3, user_id="u2")).drop(columns=["kind", "recorded_at"])
     write(tmp_path, accounts=accounts_of({"account_id": "A"}), events=log.rename(columns={"user_id": "who"}))
     source = {"path": "events.parquet", "kind": "login", "columns": {"user_id": "who"}}
@@ -321,6 +394,8 @@ def test_plain_parquet_may_rename_and_lack_columns(tmp_path: Path) -> None:
     )
     row = taken(tmp_path, 4, spec=spec)
     assert (row["events"], row["users"], row["days"], row["last"]) == (2, 2, 2, 1.0)
+    write(tmp_path, events=log.rename(columns={"user_id": "who"}).drop(columns="value"))
+    assert taken(tmp_path, 4, spec=spec)[["events", "total", "last"]].isna().tolist() == [False, True, True]
 
 
 def test_a_snapshot_is_the_same_from_both_engines_and_stays_the_same(tmp_path: Path) -> None:
@@ -354,12 +429,15 @@ def test_names_are_numbered_in_the_order_they_come() -> None:
 def test_a_user_is_one_of_its_account() -> None:
     """One name of two accounts is two users; 5,000 accounts with one user each, and one with 5,000, are kept apart."""
     import numpy as np
+    import pyarrow as pa
 
-    names, ids = keys_of(["u1"]), keys_of(["A", "B"])
-    texts = {"A": Texts(hashes=ids[:1], index=np.zeros(1, dtype=np.int32))}
-    texts["B"] = Texts(hashes=ids[1:], index=np.zeros(1, dtype=np.int32))
-    user = Texts(hashes=names, index=np.zeros(1, dtype=np.int32))
-    of_a, of_b = (owned_keys(user, texts[owner], np.array([True])) for owner in ("A", "B"))
+    def owned(name: str, owner: str) -> Any:
+        keys = np.empty((1, 2), dtype=np.uint64)
+        names, owners = (TextColumn().texts(pa.array([text])) for text in (name, owner))
+        write_owned_keys(names, owners, np.zeros(1, dtype=np.int32), np.array([True]), keys)
+        return keys
+
+    of_a, of_b = owned("u1", "A"), owned("u1", "B")
     users = OwnedNames()
     both = np.concatenate([of_a, of_b, of_a])
     assert users.add(both, np.array([0, 1, 7000], dtype=np.int32)).tolist() == [0, 1, 2]

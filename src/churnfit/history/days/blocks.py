@@ -1,4 +1,4 @@
-"""Events that wait to be read by account: in columns as they come, then each a row, moved in one piece."""
+"""Events that wait to be read by account: each a row of numbers, moved in one piece."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from churnfit.history.days.plan import Rows
 
 __all__ = ["BATCH_EVENTS", "Block"]
 
-BATCH_EVENTS = 1 << 18  # at once: a row group of many writers, so that its dictionaries are looked up once
+BATCH_EVENTS = 1 << 18  # at once: what was read of them is still at hand when it is looked up
 _BLOCK_EVENTS = 1 << 21  # more: fewer rows where days are split between blocks, and 80 bytes of memory each
 
 
@@ -33,7 +33,7 @@ class Block:
             self._columns[name] = dtype, slice(words, words + several) if several else words
             words += several or 1
         most = _BLOCK_EVENTS + BATCH_EVENTS
-        self._waiting, self._rows = np.empty((words, most), np.uint64), np.empty((most, words), np.uint64)
+        self._waiting, self._rows = np.empty((2, most, words), dtype=np.uint64)
         self._account = np.empty(most, dtype=np.int32)
         self.events = 0
 
@@ -42,18 +42,21 @@ class Block:
         """Whether it is worth reading them."""
         return self.events >= _BLOCK_EVENTS
 
-    def add(self, account: NDArray[np.int32], events: Rows) -> None:
-        """Take at most `BATCH_EVENTS` events with all columns, while it is not full."""
-        new = slice(self.events, self.events + len(account))
-        self._account[new] = account
-        for name, (dtype, words) in self._columns.items():
-            self._waiting[words, new].view(dtype)[:] = events[name].T
-        self.events = new.stop
+    def room(self) -> Rows:
+        """Return where to write the next events, at most `BATCH_EVENTS`, while it is not full: account, and columns."""
+        new = slice(self.events, self.events + BATCH_EVENTS)
+        return {"account": self._account[new]} | self._named(self._waiting[new])
+
+    def add(self, n_events: int) -> None:
+        """Take so many events that were written."""
+        self.events += n_events
 
     def emptied(self, n_accounts: int) -> Rows:
         """Return the events' columns by account, those of one account as they came, until it is called again."""
         n, self.events = self.events, 0
         ends = kernels.by_account(self._account[:n], n_accounts, self._waiting, self._rows)
         account = np.repeat(np.arange(n_accounts, dtype=np.int32), np.diff(ends, prepend=0))
-        columns = {name: self._rows[:n, words].view(dtype) for name, (dtype, words) in self._columns.items()}
-        return {"account": account} | columns
+        return {"account": account} | self._named(self._rows[:n])
+
+    def _named(self, rows: NDArray[np.uint64]) -> Rows:
+        return {name: rows[:, words].view(dtype) for name, (dtype, words) in self._columns.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,9 +10,10 @@ from numpy.typing import NDArray
 from churnfit.errors import DataError
 from churnfit.history.days import kernels
 from churnfit.history.days.blocks import BATCH_EVENTS, Block
+from churnfit.history.days.drawers import Drawers, Write
 from churnfit.history.days.names import Names, OwnedNames, longer
-from churnfit.history.days.plan import CELLS, COLUMNS, LATEST, MARKED, SUMS, Marked, Matching, Plan, Rows
-from churnfit.history.days.texts import TextColumn, Texts, owned_keys
+from churnfit.history.days.plan import CELLS, LATEST, MARKED, SUMS, Marked, Matching, Plan, Rows
+from churnfit.history.days.texts import TextColumn, Words, write_owned_keys
 from churnfit.history.readings import LARGEST_VALUE
 
 if TYPE_CHECKING:
@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Builder", "too_large"]
 
-Write = Callable[[str, Rows], None]
-
-_ROWS_AT_ONCE = 1 << 18  # rows of a table in memory before they are written
-_LOW = 0xFFFFFFFF  # the lag in a number of day and lag
+_EVENT = ("kind", "when")
 _VALUED = {"value": np.float64, "occurred": np.int64, "recorded": np.int64}
 _KEY = (np.uint64, 2)
 _COLUMN_OF: dict[Marked, str] = {"users": "user_id", "features": "feature"}
@@ -45,7 +42,7 @@ class Builder:
 
     def __init__(self, plan: Plan, write: Write) -> None:
         self._plan, self._write = plan, write
-        self._kinds, self._kinds_column = Names.of(plan.kinds), TextColumn()
+        self._kinds = Names.of(plan.kinds)
         named = {"feature": ("feature", plan.features), "user": ("user_id", plan.users)}
         self._named = {field: (column, Names.of(texts)) for field, (column, texts) in named.items() if texts}
         self._numbers: dict[str, list[int]] = {
@@ -57,14 +54,17 @@ class Builder:
         self._accounts = Names()
         self._owned = {marked: OwnedNames() for marked in _COLUMN_OF if self._numbers[f"marks_{marked}"]}
         read = ["account_id", *(column for column, _ in self._named.values()), *map(_COLUMN_OF.get, self._owned)]
-        self._texts = {str(column): TextColumn() for column in read}
-        self._looked_up, self._codes = np.zeros((0, 2), dtype=np.uint64), np.zeros(0, dtype=np.int32)
+        self._texts = {str(column): TextColumn() for column in ("kind", *read)}
+        self._looked_up: Words | None = None
+        self._codes = np.zeros(0, dtype=np.int32)
+        self._batch_rows, self._places = np.empty((2, BATCH_EVENTS), dtype=np.int32)
         self._first_known = np.zeros(0, dtype=np.int32)
         self.built_to = 0
-        event = dict.fromkeys(("when", "kind", *self._named), np.int64)
+        event = dict.fromkeys((*_EVENT, *self._named), np.int64)
         self._events = Block(event | dict.fromkeys(self._owned, _KEY))
         self._valued = Block(event | _VALUED)
-        self._out = {name: _empty(COLUMNS[name]) for name in self._numbers}
+        self._drawers = {name: Drawers(name, numbers, write) for name, numbers in self._numbers.items()}
+        self._open_cells = np.zeros((len(self._numbers["cells"]), 3), dtype=np.int64)
         self._open_marks: dict[str, NDArray[np.int64]] = {}
 
     def take(self, batch: pa.RecordBatch) -> None:
@@ -73,58 +73,61 @@ class Builder:
             self._take(batch.slice(begin, BATCH_EVENTS))
 
     def _take(self, batch: pa.RecordBatch) -> None:
-        kind = self._kind(batch)
-        rows = np.flatnonzero((kind >= 0) & _there(batch["account_id"]) & _there(batch["occurred_at"]))
-        kind = np.take(kind, rows)
-        texts = {name: column.texts(batch[name], rows) for name, column in self._texts.items()}
-        account = self._account(texts["account_id"])
-        occurred = np.take(_moments(batch["occurred_at"]), rows)
-        apart = "recorded_at" in batch.schema.names
-        recorded = np.take(_moments(batch["recorded_at"]), rows) if apart else occurred
-        when = np.empty(len(rows), dtype=np.int64)
-        newest = kernels.known_when(occurred, recorded, account, when, self._first_known)
+        texts = {name: column.texts(batch[name]) for name, column in self._texts.items()}
+        accounts = texts["account_id"]
+        occurred = _moments(batch["occurred_at"])
+        recorded = _moments(batch["recorded_at"]) if "recorded_at" in batch.schema.names else occurred
+        kinds = texts["kind"].index
+        if batch["occurred_at"].null_count:  # what has no moment is of no kind
+            kinds = np.where(_there(batch["occurred_at"]), kinds, np.int32(-1))
+        codes = _or_none(self._kinds.find(texts["kind"].words.keys)), _or_none(self._account_codes(accounts.words))
+        room = self._events.room()
+        events = (self._batch_rows, room["account"], room["kind"], room["when"])
+        n_events, newest = kernels.admit((kinds, accounts.index, occurred, recorded), codes, events, self._first_known)
         self.built_to = max(self.built_to, int(newest) + 1)
-        events: Rows = {"kind": kind, "when": when}
+        rows, kind = self._batch_rows[:n_events], room["kind"][:n_events]
         for field, (column, named) in self._named.items():
-            codes = kernels.taken(named.find(texts[column].keys()), texts[column].index)
-            events[field] = np.where(codes < 0, np.int32(named.count), codes)
+            found = _or_none(named.find(texts[column].words.keys))[texts[column].index[rows]]
+            room[field][:n_events] = np.where(found < 0, named.count, found)
         if self._numbers["sums"]:
-            valued, values = _valued(batch["value"], rows, np.take(_takes(self._matching["sums"]), kind))
-            summed = np.abs(values) < LARGEST_VALUE  # larger is faulty: a fit refused it, a night set it aside
-            valued, values = valued[summed], values[summed]
-            known = events | {"occurred": occurred, "recorded": recorded}
-            taken = {name: np.take(each, valued) for name, each in known.items()}
-            self._valued.add(np.take(account, valued), taken | {"value": values})
+            values = batch["value"].cast("float64", safe=False)
+            given = _stored(values), _there(values), occurred, recorded
+            self._take_values(rows, {name: room[name][:n_events] for name in ("account", *_EVENT, *self._named)}, given)
         for marked in self._owned:
             wanted = np.take(_takes(self._matching[f"marks_{marked}"]), kind)
-            events[marked] = owned_keys(texts[_COLUMN_OF[marked]], texts["account_id"], wanted)
-        self._events.add(account, events)
+            write_owned_keys(texts[_COLUMN_OF[marked]], accounts, rows, wanted, room[marked])
+        self._events.add(n_events)
         if self._events.full:
             self._empty_blocks()
 
-    def _kind(self, batch: pa.RecordBatch) -> NDArray[np.int32]:
-        texts = self._kinds_column.texts(batch["kind"], np.arange(len(batch)))
-        found: NDArray[np.int32] = kernels.taken(self._kinds.find(texts.keys()), texts.index)
-        return found
+    def _take_values(self, rows: NDArray[np.int32], events: Rows, given: tuple[NDArray[Any], ...]) -> None:
+        """Let those of `events` wait that have a value which a selection takes."""
+        room = self._valued.room()
+        out = (self._places, *(room[name] for name in ("account", *_EVENT, *_VALUED)))
+        own = (rows, *(events[name] for name in ("account", *_EVENT)))
+        n_valued = kernels.valued(own, _takes(self._matching["sums"]), given, LARGEST_VALUE, out)
+        for field in self._named:
+            room[field][:n_valued] = events[field][self._places[:n_valued]]
+        self._valued.add(n_valued)
 
-    def _account(self, texts: Texts) -> NDArray[np.int32]:
-        if texts.hashes is not self._looked_up:
-            self._looked_up, self._codes = texts.hashes, self._accounts.add(texts.keys())
+    def _account_codes(self, words: Words) -> NDArray[np.int32]:
+        """Return the number of each word as an account."""
+        if words is not self._looked_up:
+            self._looked_up, self._codes = words, self._accounts.add(words.keys)
             self._first_known = longer(self._first_known, self._accounts.count, LATEST)
-        found: NDArray[np.int32] = kernels.taken(self._codes, texts.index)
-        return found
+        return self._codes
 
     def finish(self) -> None:
         """Write what is still open, and the names and first days."""
         self._empty_blocks()
-        rows: Rows
+        kernels.open_cells(self._open_cells, self._drawers["cells"].arrays())
         for table, open_ in self._open_marks.items():
-            item, selection = np.nonzero(open_[:, :, 1])
-            key, bits = open_[item, selection].T
-            rows = {"selection": selection, "item": item, "block": key >> 32, "lag": key & _LOW}
-            rows["bits"] = bits.astype(np.uint64)
-            for begin in range(0, len(item), _ROWS_AT_ONCE):
-                self._send(table, {name: values[begin : begin + _ROWS_AT_ONCE] for name, values in rows.items()})
+            item = 0
+            while item < len(open_):
+                item = kernels.open_marks(item, open_, self._drawers[table].arrays())
+                self._drawers[table].write_full()
+        for drawers in self._drawers.values():
+            drawers.write_all()
         account = np.flatnonzero(self._first_known < LATEST)
         self._write("known", {"account": account, "first_known": self._first_known[account]})
         first, second = self._accounts.keys().T
@@ -155,47 +158,30 @@ class Builder:
         return events["kind"], events.get("feature", unnamed), events.get("user", unnamed), events["when"]
 
     def _cells(self, events: tuple[NDArray[Any], ...]) -> None:
-        out, matching = self._out["cells"], _arrays(self._matching["cells"])
-        open_ = np.zeros((len(self._numbers["cells"]), 3), dtype=np.int64)
-        begin, end = 0, len(events[0])
-        while begin < end:
-            begin, rows = kernels.cells(begin, events, matching, open_, tuple(out.values()))
-            self._send("cells", {name: values[:rows] for name, values in out.items()})
-        selection = np.flatnonzero(open_[:, 2])
-        account, when, count = open_[selection].T
-        self._send("cells", dict(zip(out, (selection, account, when >> 32, when & _LOW, count), strict=True)))
+        drawers, matching = self._drawers["cells"], _arrays(self._matching["cells"])
+        event = 0
+        while event < len(events[0]):
+            event = kernels.cells(event, events, matching, self._open_cells, drawers.arrays())
+            drawers.write_full()
 
     def _sums(self, events: tuple[NDArray[Any], ...]) -> None:
-        out, matching = self._out["sums"], _arrays(self._matching["sums"])
-        numbers = self._numbers["sums"]
-        keeps_last = np.isin(numbers, self._plan.selections_of("last"))
-        whole, last = np.zeros((len(numbers), 6), dtype=np.int64), np.zeros(len(numbers))
-        begin, end = 0, len(events[0])
-        while begin < end:
-            begin, rows, fits = kernels.sums(begin, events, (*matching, keeps_last), (whole, last), tuple(out.values()))
+        drawers, matching = self._drawers["sums"], _arrays(self._matching["sums"])
+        keeps_last = np.isin(self._numbers["sums"], self._plan.selections_of("last"))
+        event = 0
+        while event < len(events[0]):
+            event, fits = kernels.sums(event, events, (*matching, keeps_last), drawers.arrays())
             if not fits:
                 raise too_large("sums of an account's values in one day below it")
-            self._send("sums", {name: values[:rows] for name, values in out.items()})
-        selection = np.flatnonzero(whole[:, 2])
-        account, when, values, total, occurred, recorded = whole[selection].T
-        moments = (occurred, recorded - occurred, last[selection])
-        rows = (selection, account, when >> 32, when & _LOW, values, total, *moments)
-        self._send("sums", dict(zip(out, rows, strict=True)))
+            drawers.write_full()
 
     def _marks(self, events: tuple[NDArray[Any], ...], table: str, item: NDArray[np.int32]) -> None:
-        out, matching = self._out[table], _arrays(self._matching[table])
+        drawers, matching = self._drawers[table], _arrays(self._matching[table])
         open_ = self._open_marks.get(table, np.zeros((0, len(self._numbers[table]), 2), np.int64))
         open_ = self._open_marks[table] = longer(open_, int(item.max(initial=0)) + 1)
-        begin, end = 0, len(item)
-        while begin < end:
-            begin, rows = kernels.marks(begin, events, item, matching, open_, tuple(out.values()))
-            self._send(table, {name: values[:rows] for name, values in out.items()})
-
-    def _send(self, table: str, rows: Rows) -> None:
-        """Write rows, their selections by the plan's numbers instead of the places in the matching."""
-        if len(rows["selection"]):
-            numbers = np.array(self._numbers[table], dtype=np.int32)
-            self._write(table, rows | {"selection": numbers[rows["selection"]]})
+        event = 0
+        while event < len(item):
+            event = kernels.marks(event, events, item, matching, open_, drawers.arrays())
+            drawers.write_full()
 
 
 def too_large(expected: str) -> DataError:
@@ -209,10 +195,6 @@ def too_large(expected: str) -> DataError:
     )
 
 
-def _empty(columns: dict[str, Any]) -> Rows:
-    return {name: np.empty(_ROWS_AT_ONCE, dtype=kind) for name, kind in columns.items()}
-
-
 def _arrays(matching: Matching) -> tuple[NDArray[Any], ...]:
     return matching.start, matching.listed, matching.feature, matching.user
 
@@ -222,8 +204,22 @@ def _takes(matching: Matching) -> NDArray[np.bool_]:
     return np.diff(matching.start) > 0
 
 
-def _there(column: pa.Array) -> NDArray[np.bool_] | np.bool_:
-    return column.is_valid().to_numpy(zero_copy_only=False) if column.null_count else np.True_
+def _or_none(numbers: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return `numbers` with -1 at the end, which an index of -1 finds."""
+    return np.append(numbers, np.int32(-1))
+
+
+def _there(column: pa.Array) -> NDArray[np.bool_]:
+    """Return whether each cell has something in it."""
+    if not column.null_count:
+        return np.ones(len(column), dtype=np.bool_)
+    marks = np.frombuffer(column.buffers()[0], dtype=np.uint8)
+    return np.unpackbits(marks, count=column.offset + len(column), bitorder="little")[column.offset :].view(np.bool_)
+
+
+def _stored(numbers: pa.Array) -> NDArray[np.float64]:
+    """Return the numbers of a column; where there is none, whatever lies there."""
+    return np.frombuffer(numbers.buffers()[1], dtype=np.float64)[numbers.offset :][: len(numbers)]
 
 
 def _moments(column: pa.Array) -> NDArray[np.int64]:
@@ -233,18 +229,3 @@ def _moments(column: pa.Array) -> NDArray[np.int64]:
     whole = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
     moments: NDArray[np.int64] = (whole.fill_null(0) if whole.null_count else whole).to_numpy(zero_copy_only=False)
     return moments
-
-
-def _valued(
-    column: pa.Array, rows: NDArray[np.int64], wanted: NDArray[np.bool_]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return which of the `rows` are `wanted` and have a value, as places in `rows`, and their values."""
-    import pyarrow as pa
-
-    numbers = column.cast(pa.float64())
-    given = _there(numbers)
-    places = np.flatnonzero(wanted if given is np.True_ else wanted & np.take(given, rows))
-    stored = np.frombuffer(numbers.buffers()[1], dtype=np.float64)  # of gaps, whatever lies there
-    values = np.take(stored, np.take(rows, places) + numbers.offset)
-    numbered = ~np.isnan(values)
-    return places[numbered], values[numbered]

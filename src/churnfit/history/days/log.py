@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Log", "log_of"]
 
-_READ_AT_ONCE = 1 << 20  # events: a row group of many writers, whose dictionaries are then decoded once
 _READ_WHOLE = "read whole"  # in place of the row groups of a file that is no plain Parquet
 _READ_AS_DICTIONARY = ("account_id", "kind", "feature")  # users are too many for it to pay
 _WHOLE = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "float", "double")
@@ -182,7 +181,7 @@ def _read(file: _PlainFile, columns: list[str], groups: list[int] | None) -> Ite
     with pq.ParquetFile(file.path, read_dictionary=as_dictionary) as opened:
         # one at a time: over several row groups pyarrow keeps what it has read of the file
         for group in range(opened.num_row_groups) if groups is None else groups:
-            for batch in opened.iter_batches(_READ_AT_ONCE, row_groups=[group], columns=own, use_threads=False):
+            for batch in opened.iter_batches(BATCH_EVENTS, row_groups=[group], columns=own, use_threads=False):
                 yield _as_contract(batch, file, columns)
 
 

@@ -108,9 +108,13 @@ class Plan:
         return [number for number, selection in enumerate(self.selections) if selection in wanted]
 
     def matching(self, numbers: list[int]) -> Matching:
-        """Return how events find the selections of these `numbers`; it speaks of them by their place in the list."""
+        """Return how events find the selections of these `numbers`; it speaks of them by their place in the list.
+
+        One that takes no feature, or no user, has no kind: no event is ever of it.
+        """
         chosen = [self.selections[number] for number in numbers]
-        by_kind = [[place for place, each in enumerate(chosen) if kind in each.kinds] for kind in self.kinds]
+        kinds = [() if () in (each.features, each.users) else each.kinds for each in chosen]
+        by_kind = [[place for place, each in enumerate(kinds) if kind in each] for kind in self.kinds]
         return Matching(
             start=np.cumsum([0, *map(len, by_kind)], dtype=np.int64),
             listed=np.array([place for places in by_kind for place in places], dtype=np.int64),

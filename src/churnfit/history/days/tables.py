@@ -12,6 +12,7 @@ import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,12 @@ from numpy.typing import NDArray
 
 from churnfit.errors import IntegrityError
 from churnfit.files import write_text
-from churnfit.history.days import kernels
 from churnfit.history.days.plan import COLUMNS, Rows
 
 __all__ = ["Manifest", "Part", "PartWriter", "read_manifest", "read_rows", "write_manifest"]
 
 _MANIFEST = "manifest.json"
-_FORMAT = 3  # of the tables; others are built anew
+_FORMAT = 4  # of the tables; others are built anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +128,8 @@ class PartWriter:
         if not n_rows:
             return
         rows = {name: values[:n_rows] for name, values in self._waiting[table].items()}
-        if "selection" in rows:
-            order = kernels.by_number(rows["selection"])
-            rows = {name: np.take(values, order) for name, values in rows.items()}
-        columns = {name: pa.array(values) for name, values in rows.items()}
+        runs = _runs_by_selection(rows["selection"]) if "selection" in rows else [slice(None)]
+        columns = {name: pa.chunked_array([values[run] for run in runs]) for name, values in rows.items()}
         # no cell is empty; a schema that says so spares writer and reader the marks of what is
         fields = [pa.field(name, column.type, nullable=False) for name, column in columns.items()]
         content = pa.table(list(columns.values()), schema=pa.schema(fields))
@@ -143,6 +141,12 @@ class PartWriter:
         return self._folder / f".{table}.{os.getpid()}.tmp"
 
 
+def _runs_by_selection(selection: NDArray[np.int32]) -> list[slice]:
+    """Return by selection where its rows are, those of one as they came; mostly those of one come together."""
+    edges = [0, *(np.flatnonzero(np.diff(selection)) + 1).tolist(), len(selection)]
+    return [slice(*run) for run in sorted(pairwise(edges), key=lambda run: selection[run[0]])]
+
+
 _ROW_GROUP = 1 << 17  # rows that are worth one
 _MOST_WAITING = 8 * _ROW_GROUP  # rows
 
@@ -150,14 +154,13 @@ _MOST_WAITING = 8 * _ROW_GROUP  # rows
 def _writer(path: Path, schema: Any) -> Any:
     import pyarrow.parquet as pq
 
-    # differences: numbers that rise slowly, as accounts and days do here, take a few bits each
-    whole = [name for name, kind in zip(schema.names, schema.types, strict=True) if str(kind) in ("int32", "int64")]
+    # byte by byte: the upper bytes of numbers that lie close together are the same, and compress to nothing at once
     return pq.ParquetWriter(
         path,
         schema,
-        compression="none",
+        compression="lz4",
         use_dictionary=False,
-        column_encoding=dict.fromkeys(whole, "DELTA_BINARY_PACKED"),
+        use_byte_stream_split=True,
         write_statistics=["selection", "day", "block"],
     )
 
@@ -187,19 +190,15 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Make `manifest` the one that counts, and remove the files that only the one before it named."""
-    try:
-        before = read_manifest(folder)
-    except IntegrityError:
-        before = None
+    """Make `manifest` the one that counts, and remove the tables that it does not name."""
     content = {"format": _FORMAT, **asdict(manifest)}
     content["parts"] = list(content["parts"])
     stored = {"sha256": _hash_of(content), "manifest": content}
     write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n", folder / _MANIFEST)
     kept = {part.file for part in manifest.parts}
-    for part in before.parts if before else ():
-        if part.file not in kept:
-            (folder / part.file).unlink(missing_ok=True)
+    for file in folder.glob("*.parquet"):
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
 
 
 def read_rows(

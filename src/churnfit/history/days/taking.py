@@ -75,7 +75,8 @@ def readings_over_days(readings: Mapping[str, Reading], grid: pa.Table, tables: 
     account, seen = _known(grid, tables)
     # an account's as_ofs lie together; of very many, 64 at a time
     rows = np.flatnonzero(seen)
-    rows = rows[np.lexsort((grid["as_of_day"].to_numpy()[rows], account[rows]))]
+    place = (account[rows].astype(np.int64) << 32) + grid["as_of_day"].to_numpy()[rows]
+    rows = rows[np.argsort(place, kind="stable")]
     account = account[rows]
     turn = (np.arange(len(rows)) - np.searchsorted(account, account)) // _AT_ONCE
     n_accounts = int(account.max(initial=-1)) + 1

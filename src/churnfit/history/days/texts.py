@@ -1,8 +1,9 @@
 """Names as keys: 96 bits that stand for a text, and nothing of it is written to disk.
 
 A key is made of a name's MurmurHash3 (x64, 128 bits). Among 10⁸ names two are taken for one with a probability of about
-10⁻¹³. A user or feature is one of its account's: the account's hash goes into its key, so that a name has the same key
-in every build, however accounts are numbered. Keys are arrays of shape (n_names, 2); 0 in the second place: no name.
+10⁻¹³. A user or feature is one of its account's: its hash begins with 64 bits of the account's, so that a name has the
+same key in every build, however accounts are numbered; equal names of two accounts are so told apart. Keys are arrays
+of shape (n_names, 2); 0 in the second place: no name.
 
 References
 ----------
@@ -13,7 +14,8 @@ multiply, join; what is left at the end likewise; the lanes are mixed at last.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numba import njit
@@ -22,32 +24,64 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TextColumn", "Texts", "keys_of", "owned_keys"]
+__all__ = ["TextColumn", "Texts", "Words", "keys_of", "write_owned_keys"]
 
 _U = np.uint64
 _C1, _C2 = _U(0x87C37B91114253D5), _U(0x4CF5AD432745937F)
 _LOW = _U(0xFFFFFFFF)
-_SALT = _U(0x9E3779B97F4A7C15)  # 2⁶⁴ divided by the golden ratio: spreads the accounts' hashes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Words:
+    """Texts one after the other, as Arrow has them: word w is ``letters[offsets[w]:offsets[w + 1]]``."""
+
+    offsets: NDArray[Any]
+    letters: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, array: pa.Array) -> Words:
+        """Return the words of an Arrow array of text, none of them missing or else of any content."""
+        import pyarrow as pa
+
+        if not pa.types.is_large_string(array.type):
+            array = array.cast(pa.string())
+        width = np.int64 if pa.types.is_large_string(array.type) else np.int32
+        _, ends, letters = array.buffers()
+        offsets = np.frombuffer(ends or bytes(8), dtype=width)[array.offset : array.offset + len(array) + 1]
+        return cls(offsets=offsets, letters=np.frombuffer(letters or b"", dtype=np.uint8))
+
+    @cached_property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Their hashes, of shape (n_words, 2)."""
+        hashes = np.empty((len(self.offsets) - 1, 2), dtype=np.uint64)
+        _hash(self.offsets, self.letters, hashes)
+        return hashes
+
+    @cached_property
+    def seeds(self) -> NDArray[np.uint64]:
+        """What the hashes of names that they own begin with."""
+        return self.hashes[:, 0].copy()
+
+    @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """Their keys, of names that nobody owns."""
+        return np.column_stack([self.hashes[:, 0], self.hashes[:, 1] & ~_LOW | _U(1)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Texts:
-    """A column of text as hashes.
+    """A column of text.
 
     Parameters
     ----------
-    hashes : ndarray of shape (n_texts, 2)
-        Of each text that occurs.
+    words : Words
+        The texts that occur, perhaps more than once.
     index : ndarray of shape (n_rows,)
-        Which text each row has; -1 for none.
+        Which of them each row has; -1 for none.
     """
 
-    hashes: NDArray[np.uint64]
+    words: Words
     index: NDArray[np.int32]
-
-    def keys(self) -> NDArray[np.uint64]:
-        """Return the keys of the texts, of names that nobody owns."""
-        return np.column_stack([self.hashes[:, 0], self.hashes[:, 1] & ~_LOW | _U(1)])
 
 
 def keys_of(texts: list[str]) -> NDArray[np.uint64]:
@@ -60,52 +94,38 @@ def keys_of(texts: list[str]) -> NDArray[np.uint64]:
     """
     import pyarrow as pa
 
-    return TextColumn().texts(pa.array(texts, type=pa.string()), np.arange(len(texts))).keys()
+    return Words.of(pa.array(texts, type=pa.string())).keys
 
 
-def owned_keys(names: Texts, owners: Texts, wanted: NDArray[np.bool_]) -> NDArray[np.uint64]:
-    """Return each row's key of shape (n_rows, 2); no name where there is none, or where it is not `wanted`."""
-    keys = np.empty((len(names.index), 2), dtype=np.uint64)
-    _own(names.hashes, names.index, owners.hashes, owners.index, wanted, keys)
-    return keys
+def write_owned_keys(
+    names: Texts, owners: Texts, rows: NDArray[np.int32], wanted: NDArray[np.bool_], keys: NDArray[np.uint64]
+) -> None:
+    """Write the keys of the names of `rows` to `keys`, of shape (n_rows, 2); no name where it is not `wanted`."""
+    words = names.words
+    _own((words.offsets, words.letters, names.index), (owners.words.seeds, owners.index), rows, wanted, keys)
 
 
 class TextColumn:
-    """A column of text in batches; batches that share a dictionary share its hashes, the very array."""
+    """A column of text in batches; batches that share a dictionary share its words, the very object."""
 
     def __init__(self) -> None:
         self._dictionary: pa.Array | None = None
-        self._hashes = np.zeros((0, 2), dtype=np.uint64)
+        self._words: Words | None = None
 
-    def texts(self, column: pa.Array, rows: NDArray[np.int64]) -> Texts:
-        """Return `rows` of an Arrow column of text, or of a dictionary of text, as hashes."""
+    def texts(self, column: pa.Array) -> Texts:
+        """Return an Arrow column of text, or of a dictionary of text."""
         import pyarrow as pa
 
         if not pa.types.is_dictionary(column.type):
-            index = np.arange(len(rows), dtype=np.int32)
+            index = np.arange(len(column), dtype=np.int32)
             if column.null_count:
-                index[column.is_null().to_numpy(zero_copy_only=False)[rows]] = -1
-            return Texts(hashes=_hashed(column, rows), index=index)
-        if self._dictionary is None or not column.dictionary.equals(self._dictionary):
-            self._dictionary = column.dictionary
-            self._hashes = _hashed(column.dictionary, np.arange(len(column.dictionary)))
+                index[column.is_null().to_numpy(zero_copy_only=False)] = -1
+            return Texts(words=Words.of(column), index=index)
+        if self._words is None or not column.dictionary.equals(self._dictionary):
+            self._dictionary, self._words = column.dictionary, Words.of(column.dictionary)
         codes = column.indices.cast(pa.int32())
-        index = (codes.fill_null(-1) if codes.null_count else codes).to_numpy(zero_copy_only=False)
-        return Texts(hashes=self._hashes, index=np.take(index, rows))
-
-
-def _hashed(array: pa.Array, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    import pyarrow as pa
-
-    if not pa.types.is_large_string(array.type):
-        array = array.cast(pa.string())
-    width = np.int64 if pa.types.is_large_string(array.type) else np.int32
-    _, ends, letters = array.buffers()
-    hashes = np.empty((len(rows), 2), dtype=np.uint64)
-    if len(array):
-        offsets = np.frombuffer(ends, dtype=width)[array.offset : array.offset + len(array) + 1]
-        _hash(offsets, np.frombuffer(letters or b"", dtype=np.uint8), rows, hashes)
-    return hashes
+        codes = codes.fill_null(-1) if codes.null_count else codes
+        return Texts(words=self._words, index=codes.to_numpy(zero_copy_only=False))
 
 
 @njit(cache=True)
@@ -137,43 +157,49 @@ def _word(letters, end, length):  # type: ignore[no-untyped-def]
     return word
 
 
+@njit(cache=True, forceinline=True)  # called, it takes twice as long
+def _murmur(offsets, letters, word, seed):  # type: ignore[no-untyped-def]
+    """Return MurmurHash3 of a word."""
+    at, end = _U(offsets[word]), _U(offsets[word + 1])
+    length = end - at
+    h1, h2 = seed, seed
+    while end - at >= _U(16):
+        h1 ^= _turned(_word(letters, at + _U(8), 8) * _C1, 31) * _C2
+        h1 = (_turned(h1, 27) + h2) * _U(5) + _U(0x52DCE729)
+        h2 ^= _turned(_word(letters, at + _U(16), 8) * _C2, 33) * _C1
+        h2 = (_turned(h2, 31) + h1) * _U(5) + _U(0x38495AB5)
+        at += _U(16)
+    left = end - at
+    if left > _U(8):
+        h2 ^= _turned(_word(letters, end, left - _U(8)) * _C2, 33) * _C1
+    if left > _U(0):
+        first = min(left, _U(8))
+        h1 ^= _turned(_word(letters, at + first, first) * _C1, 31) * _C2
+    h1 ^= length
+    h2 ^= length
+    h1 += h2
+    h2 += h1
+    h1, h2 = _mixed(h1), _mixed(h2)
+    h1 += h2
+    return h1, h2 + h1
+
+
 @njit(cache=True)
-def _hash(offsets, letters, rows, out):  # type: ignore[no-untyped-def]
-    """Write MurmurHash3 of the texts in `rows`."""
+def _hash(offsets, letters, out):  # type: ignore[no-untyped-def]
+    """Write the hash of each word."""
+    for word in range(len(out)):
+        out[word, 0], out[word, 1] = _murmur(offsets, letters, word, _U(0))
+
+
+@njit(cache=True)
+def _own(names, owners, rows, wanted, out):  # type: ignore[no-untyped-def]
+    """Write each row's key: the hash of its name, with its owner's for a seed."""
+    offsets, letters, index = names
+    seeds, owner = owners
     for place in range(len(rows)):
         row = rows[place]
-        at, length = offsets[row], offsets[row + 1] - offsets[row]
-        h1, h2 = _U(0), _U(0)
-        end = at + length
-        while end - at >= 16:
-            h1 ^= _turned(_word(letters, at + 8, 8) * _C1, 31) * _C2
-            h1 = (_turned(h1, 27) + h2) * _U(5) + _U(0x52DCE729)
-            h2 ^= _turned(_word(letters, at + 16, 8) * _C2, 33) * _C1
-            h2 = (_turned(h2, 31) + h1) * _U(5) + _U(0x38495AB5)
-            at += 16
-        left = end - at
-        if left > 8:
-            h2 ^= _turned(_word(letters, end, left - 8) * _C2, 33) * _C1
-        if left > 0:
-            h1 ^= _turned(_word(letters, at + min(left, 8), min(left, 8)) * _C1, 31) * _C2
-        h1 ^= _U(length)
-        h2 ^= _U(length)
-        h1 += h2
-        h2 += h1
-        h1, h2 = _mixed(h1), _mixed(h2)
-        h1 += h2
-        out[place, 0] = h1
-        out[place, 1] = h2 + h1
-
-
-@njit(cache=True)
-def _own(hashes, index, owners, owner_index, wanted, out):  # type: ignore[no-untyped-def]
-    """Write each row's key: the hash of its name, mixed with its owner's."""
-    for row in range(len(index)):
-        i = index[row]
-        if i < 0 or not wanted[row]:
-            out[row, 0] = out[row, 1] = _U(0)
+        if index[row] < 0 or not wanted[place]:
+            out[place, 0] = out[place, 1] = _U(0)
             continue
-        salt = owners[owner_index[row], 0] * _SALT
-        out[row, 0] = _mixed(hashes[i, 0] + salt)
-        out[row, 1] = ((hashes[i, 1] ^ salt) & ~_LOW) | _U(1)
+        out[place, 0], second = _murmur(offsets, letters, index[row], seeds[owner[row]])
+        out[place, 1] = (second & ~_LOW) | _U(1)
