@@ -51,36 +51,39 @@ def cells(rows, grid, asked, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def sums(rows, grid, asked, whole, value):  # type: ignore[no-untyped-def]
-    """Add rows of sums: `whole` has values, total, and when the last occurred and was recorded; `value` the last.
+def sums(rows, grid, asked, added, newest, value):  # type: ignore[no-untyped-def]
+    """Add rows of sums: `added` (n_readings, n_grid, 2) has values and total.
 
-    Returns False when a total overflows.
+    Of readings of the last value, `newest` (n_last, n_grid, 2) has when it occurred and was recorded, `value` the
+    value. Returns False when a total overflows.
     """
-    selection, account, day, lag, values_, total_, occurred, delay, last_value = rows
+    selection, account, day, lag, values_, total_, occurred_, delay, last_value = rows
     start, as_of, window_first, window_last, reach = grid
-    listed_from, listed, _, window = asked
+    listed_from, listed, place_of_last, window = asked
     for row in range(len(account)):
         a, d = account[row], day[row]
         if a + 1 >= len(start):
             continue
-        recorded = occurred[row] + delay[row]
+        occurred, recorded = occurred_[row], occurred_[row] + delay[row]
         for place in range(listed_from[selection[row]], listed_from[selection[row] + 1]):
             r = listed[place]
-            w = window[r]
+            w, last = window[r], place_of_last[r]
             if d < reach[w, 0] or d >= reach[w, 1]:
                 continue
             begin, end = _counting(d, d, lag[row], start[a], start[a + 1], as_of, window_first[w], window_last[w])
             for g in range(begin, end):
-                total = whole[r, g, 1] + total_[row]
-                if ((whole[r, g, 1] ^ total) & (total_[row] ^ total)) < 0:
+                total = added[r, g, 1] + total_[row]
+                if ((added[r, g, 1] ^ total) & (total_[row] ^ total)) < 0:
                     return False
-                newer = occurred[row] > whole[r, g, 2]
-                if occurred[row] == whole[r, g, 2]:
-                    newer = recorded > whole[r, g, 3] or (recorded == whole[r, g, 3] and last_value[row] > value[r, g])
-                if whole[r, g, 0] == 0 or newer:
-                    whole[r, g, 2], whole[r, g, 3], value[r, g] = occurred[row], recorded, last_value[row]
-                whole[r, g, 0] += values_[row]
-                whole[r, g, 1] = total
+                if last >= 0:
+                    newer = occurred > newest[last, g, 0]
+                    if occurred == newest[last, g, 0]:
+                        newer = recorded > newest[last, g, 1]
+                        newer |= recorded == newest[last, g, 1] and last_value[row] > value[last, g]
+                    if added[r, g, 0] == 0 or newer:
+                        newest[last, g, 0], newest[last, g, 1], value[last, g] = occurred, recorded, last_value[row]
+                added[r, g, 0] += values_[row]
+                added[r, g, 1] = total
     return True
 
 

@@ -168,19 +168,24 @@ def _from_sums(
     plan: Plan, chosen: Mapping[str, Reading], windows: list[Window], grid: _Grid, tables: Joined
 ) -> dict[str, Any]:
     what, window = _asked(chosen, windows, SUMS)
-    shape = (len(chosen), grid.rows)
-    whole, value = np.zeros((*shape, 4), dtype=np.int64), np.full(shape, np.nan)
+    is_last = what == SUMS.index("last")
+    added = np.zeros((len(chosen), grid.rows, 2), dtype=np.int64)
+    newest = np.zeros((int(is_last.sum()), grid.rows, 2), dtype=np.int64)
+    value = np.zeros(newest.shape[:2])
+    place_of_last = np.where(is_last, np.cumsum(is_last) - 1, -1)
     listed = _listed(plan, chosen)
+    asked = (*listed, place_of_last, window)
     for rows in tables.rows("sums", days=grid.days(listed, window)):
-        if not gathering.sums(tuple(rows.values()), _arrays(grid), (*listed, what, window), whole, value):
+        if not gathering.sums(tuple(rows.values()), _arrays(grid), asked, added, newest, value):
             raise too_large("the sums of windows below it")
     taken: dict[str, Any] = {}
-    for number, name in enumerate(chosen):
-        counted, total = whole[number, :, 0], whole[number, :, 1]
-        if SUMS[what[number]] == "values":
-            taken[name] = counted
+    for number, (name, each) in enumerate(chosen.items()):
+        counted, total = added[number].T
+        if each.taken == "values":
+            taken[name] = pa.array(counted)
         else:
-            taken[name] = pa.array(total if SUMS[what[number]] == "total" else value[number], mask=counted == 0)
+            said = value[place_of_last[number]] if each.taken == "last" else total
+            taken[name] = pa.array(said, mask=counted == 0)
     return taken
 
 
