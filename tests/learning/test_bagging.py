@@ -60,9 +60,11 @@ def taught() -> Taught:
     return Taught(*seen[0], *seen[1])
 
 
-def dealt_at_random(taught: Taught) -> Cohort:
-    """Return the cohort as if others of its accounts had churned."""
-    return replace(taught.cohort, churned=np.random.default_rng(0).permutation(taught.cohort.churned))
+def dealt_at_random(taught: Taught) -> tuple[Learned, Cohort]:
+    """Return what was learned, and the cohort, as if others of its accounts had churned."""
+    churned = np.random.default_rng(0).permutation(taught.cohort.churned)
+    learned = replace(taught.learned, rows=replace(taught.learned.rows, churned=churned))
+    return learned, replace(taught.cohort, churned=churned)
 
 
 def test_the_average_is_followed_but_for_the_tails(taught: Taught) -> None:
@@ -126,17 +128,27 @@ def test_a_timid_average_grows_and_one_that_others_do_not_confirm_vanishes(taugh
     learned, resampled, cohort, average, _ = taught
     timid = averaged(learned, replace(resampled, tables=resampled.tables / 2), cohort)
     assert np.ptp(timid.tables) > 0.8 * np.ptp(average.tables)
-    chance = averaged(learned, resampled, dealt_at_random(taught))
+    by_chance, others = dealt_at_random(taught)
+    chance = averaged(by_chance, resampled, others)
     assert np.ptp(chance.tables) < 0.2 * np.ptp(average.tables)
+
+
+def test_what_leans_on_a_hand_made_card_earns_its_boldness_on_what_that_says_too(taught: Taught) -> None:
+    """Sixteen rows of a hand-made card that agrees, for each row observed, outweigh those that churned by chance."""
+    _, resampled, _, average, _ = taught
+    by_chance, others = dealt_at_random(taught)
+    rows, agreed = by_chance.rows, 1 / (1 + np.exp(-average.logit))
+    leaning = replace(rows, churned=(rows.churned + 16 * agreed) / 17, weight=17 * rows.weight)
+    leant = averaged(replace(by_chance, rows=leaning, trust=16.0), resampled, others)
+    assert np.ptp(leant.tables) > 0.8 * np.ptp(average.tables)
 
 
 def test_of_dated_cohorts_another_time_has_judged_the_boldness(taught: Taught) -> None:
     """It is as bold as the curves then, whatever accounts of the same time say."""
     learned, resampled, cohort, *_ = taught
-    dated = replace(learned, in_time=True)
     one, louder, chance = (
-        averaged(dated, replace(resampled, tables=times * resampled.tables), labels)
-        for times, labels in ((1, cohort), (2, cohort), (1, dealt_at_random(taught)))
+        averaged(replace(of, in_time=True), replace(resampled, tables=times * resampled.tables), labels)
+        for times, of, labels in ((1, learned, cohort), (2, learned, cohort), (1, *dealt_at_random(taught)))
     )
     assert louder.tables == pytest.approx(one.tables)
     assert chance.tables == pytest.approx(one.tables)

@@ -59,11 +59,11 @@ def test_a_whole_card_of_many_churners_keeps_what_it_earned():
 def test_a_whole_card_of_few_churners_is_drawn_to_the_base_rate():
     """At ±1 churn 15 of 20 and 5 of 20. Logits would earn ln 3 = 1.10; at 0.65 predicted churners are 0.657 of 20.
 
-    There 40 · (0.75 − 0.657) = 3.7 log-likelihood units a factor are to be had, and 4 · 0.65 = 2.6 are to be paid: it
-    goes on to 0.74, where 40 · (0.75 − 0.677) = 2.9 = 4 · 0.74. Without any evidence nothing is left.
+    There 40 · (0.75 − 0.657) = 3.7 log-likelihood units a factor are to be had, and 2 · 0.65 = 1.3 are to be paid: it
+    goes on to 0.88, where 40 · (0.75 − 0.706) = 1.8 = 2 · 0.88. Without any evidence nothing is left.
     """
     logit, churned = np.repeat([1.0, -1.0], 20), np.repeat([1.0, 0.0, 1.0, 0.0], [15, 5, 5, 15])
-    assert earned_slope(logit, churned, np.ones(40)) == pytest.approx(0.737, abs=0.01)
+    assert earned_slope(logit, churned, np.ones(40)) == pytest.approx(0.877, abs=0.01)
     assert earned_slope(np.zeros(40), churned, np.ones(40)) == 0.0
 
 

@@ -67,6 +67,21 @@ def test_of_measures_that_say_the_same_one_stays():
     assert len(kept(readings, rng.random(200) < sigmoid(-1.0 - 0.5 * deciding))) == 1
 
 
+def test_where_few_churned_all_stay_that_tell_plainly_alone():
+    """Four readings of what decides, each hardly blurred, and noise: beside the three others none is needed.
+
+    The average of four is the better reading. Where many churned, the joint fit knows which it needs.
+    """
+    left = {}
+    for n in (400, 2000):
+        rng = np.random.default_rng(0)
+        deciding = rng.normal(size=n)
+        table = {f"reading {j}": deciding + 0.2 * rng.normal(size=n) for j in range(4)} | {"noise": rng.normal(size=n)}
+        left[n] = set(kept(table, rng.random(n) < sigmoid(-0.5 - 1.2 * deciding)))
+    assert left[400] == {f"reading {j}" for j in range(4)}
+    assert left[2000] < left[400]
+
+
 def test_rows_of_one_account_are_one_piece_of_evidence():
     """Forty accounts, ten equal rows each, churn drawn by account: 400 rows, and no more evidence than forty.
 

@@ -9,7 +9,15 @@ import pytest
 from churnfit.learning.codes import learn_bins, normalised
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import refit
-from churnfit.learning.penalties import SHAPES, Settings, card_design, coded_rows, designs, last_design
+from churnfit.learning.penalties import (
+    SHAPES,
+    Settings,
+    card_design,
+    coded_rows,
+    designs,
+    last_design,
+    tables_alone,
+)
 from churnfit.scorecard.card import sigmoid
 
 SETTINGS = Settings(shapes={}, max_knots=5, max_levels=8, penalties=(1.0,), folds=3, random_state=0)
@@ -80,6 +88,35 @@ def test_few_churners_get_knots_on_both_sides_of_a_turn():
     assert flat.start[0] - min(flat.start) < 0.05
     assert kept.start[0] - min(kept.start) > 0.5
     assert kept.places[1] == 1
+
+
+def test_of_measures_that_say_the_same_few_churners_get_every_curve():
+    """Beside seats a blurred reading of them has nothing to say, and no curve; of few churners both have theirs.
+
+    It is the one that the reading has alone; a measure that says nothing is flat for all.
+    """
+    rng = np.random.default_rng(0)
+    seats = rng.random(300).round(2)
+    blurred = (seats + 0.2 * rng.normal(size=300)).round(2)
+    churned = (rng.random(300) < sigmoid(1.0 - 4.0 * seats)).astype(float)
+    part = part_of(
+        Cohort(
+            frame=pd.DataFrame({"seats": seats, "blurred": blurred, "flat": np.ones(300)}),
+            churned=churned,
+            weight=np.ones(300),
+            groups=np.array([f"A{i:03}" for i in range(300)], dtype=object),
+        )
+    )
+    many, few = (
+        {plan.name: plan for plan in card_design(part, [8.0], SETTINGS, few_churned=few).plans} for few in (False, True)
+    )
+    assert list(many) == ["seats"]
+    assert set(few) == {"seats", "blurred"}
+    assert few["seats"] == many["seats"]
+    alone = dict(zip((m.name for m in part.coded.measures), tables_alone(part, 8.0, SETTINGS), strict=True))
+    assert set(few["blurred"].signs) == {-1}
+    assert np.ptp(few["blurred"].start) > 0.9 * np.ptp(alone["blurred"]) > 1
+    assert np.ptp(alone["flat"]) == 0
 
 
 def test_shapes_are_found_where_none_is_declared(cohort):

@@ -59,7 +59,8 @@ def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
     """Return the average of the resampled curves.
 
     It is as bold as the resamples deserve that left an account out. Where cohorts are dated these know what other
-    accounts of the same time said, and flatter: there it is as bold as the curves, which another time has judged.
+    accounts of the same time said, and flatter: there it is as bold as the curves, which another time has judged. What
+    leans on a hand-made card earns its boldness as it was learned, on what that card says as well.
     """
     tables = resampled.tables.mean(axis=0)
     rows = learned.rows
@@ -71,7 +72,7 @@ def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
     # resamples are as timid as the curves were told to be: one doubt of the whole card is enough
     once = max(learned.factors.values(), default=1.0) or 1.0
     unseen = _unseen(learned, resampled, cohort) / once
-    bold = earned_slope(unseen, cohort.churned, cohort.weight, most=np.inf)
+    bold = earned_slope(unseen, rows.churned, rows.weight, most=np.inf)
     logit = bold * unseen
     return Average(tables=bold * tables / once, logit=logit + matched_intercept(logit, cohort.churned, cohort.weight))
 

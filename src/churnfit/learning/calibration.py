@@ -24,7 +24,7 @@ __all__ = ["Calibrated", "best_calibration", "earned_slope", "earned_slopes", "m
 Floats: TypeAlias = NDArray[np.float64]
 
 _CONFIDENCE = 1.0  # a factor of ½ costs an eighth of a log-likelihood unit: beliefs yield to modest evidence
-_DOUBT = 4.0  # a whole card costs two units: choosing prices and measures on the rows makes even unseen ones flatter
+_DOUBT = 2.0  # a whole card costs one unit: choosing prices and measures on the rows makes even unseen ones flatter
 _MOST = 1.0  # evidence from other cohorts may shrink a curve, never stretch it beyond its fit
 _SURE = 2.0  # standard errors by which a map must beat a simpler one: a bend nobody needs is a bend to explain
 _SURE_OF_FEW = 0.5  # of few churners nothing is sure, and a logit that is wrong costs most
@@ -60,7 +60,7 @@ def earned_slope(logit: Floats, churned: Floats, weight: Floats, *, most: float 
     """Return the factor that a whole card deserves, at most `most`, from its out-of-fold churn logits (n_rows,).
 
     Rows out of fold flatter too: prices and measures were chosen by them. So the factor is drawn to 0, which leaves a
-    card of few churners about half of its boldness, and one of hundreds nearly all.
+    card of few churners about two thirds of its boldness, and one of hundreds nearly all.
 
     References
     ----------

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from churnfit.learning.bounded import log_loss_sum
 from churnfit.learning.calibration import matched_intercept
-from churnfit.learning.codes import Binning, Coded, ordered_by_risk
+from churnfit.learning.codes import Binning, Coded, MeasureBins, ordered_by_risk
 from churnfit.learning.folds import Cohort, dealt_to_others
 from churnfit.learning.joint import Curves, refit
-from churnfit.learning.penalties import CodedRows, Settings, last_design
+from churnfit.learning.penalties import CodedRows, Settings, last_design, tables_alone
 
 __all__ = ["measures_with_evidence"]
 
@@ -33,17 +33,21 @@ _ROUNDS = 20  # copies of each measure: with fewer a quantile of them means litt
 _BEATEN = 0.93  # share of the copies of its own, and of those of its kind, that a measure must beat
 _ROUNDS_OF_FEW = 60  # a fit of few costs little, and a bar that is better known keeps as little noise where it is lower
 _BEATEN_OF_FEW = 0.92
+_ROUNDS_ALONE = 100  # copies that are heard alone, which costs less than beside all others
+_BEATEN_ALONE = 0.99  # what others say as well is no chance: it must be plain before it is on the card twice
 _CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is learned from so many
 
 
 def measures_with_evidence(
     whole: CodedRows, curves: Curves, cohort: Cohort, path: Sequence[float], settings: Settings, *, penalty: float
 ) -> set[str]:
-    """Return the measures of `curves` that tell more than nearly all shuffled copies do.
+    """Return the measures that tell more than nearly all shuffled copies do.
 
     A copy has the values of a measure, dealt out to other accounts: whatever it gains is chance. A measure is held
     against its own copies, since more levels or bins find more by chance, and against all of its kind, numbers or
-    categories, which are more. Where few churned, measures that fail are heard again beside those that stay.
+    categories, which are more. Where few churned, measures that fail are heard again beside those that stay, and
+    those stay that tell plainly alone: which one the joint fit takes of several that say the same is chance, and their
+    average is worth more than any.
     """
     rounds, beaten = (_ROUNDS_OF_FEW, _BEATEN_OF_FEW) if cohort.few_churned else (_ROUNDS, _BEATEN)
     rng = np.random.default_rng(settings.random_state)
@@ -56,8 +60,8 @@ def measures_with_evidence(
         prior_health=None,
     )
     account, n_churned = cohort.account[some], float(whole.weight @ whole.churned)
-    own: dict[str, list[float]] = {measure.name: [] for measure in part.coded.measures}
-    for _ in range(rounds):
+    chance = np.empty((rounds, len(part.coded.measures)))
+    for gains in chance:
         copies = _copies(part.coded, dealt_to_others(account, rng), part)
         both = Coded(
             measures=(*part.coded.measures, *copies.measures),
@@ -67,16 +71,23 @@ def measures_with_evidence(
         )
         design = last_design(replace(part, coded=both), path, settings)
         found = _gains(refit(design, part.churned, part.weight, penalty, n_churned=n_churned), part)
-        for seen, copy in zip(own.values(), copies.measures, strict=True):
-            seen.append(found.get(copy.name, 0.0))
-    kinds = {measure.name: measure.numeric for measure in part.coded.measures}
-    level = {
-        kind: float(np.quantile([gain for name, seen in own.items() if kinds[name] == kind for gain in seen], beaten))
-        for kind in set(kinds.values())
-    }
-    bar = {plan.name: max(level[kinds[plan.name]], float(np.quantile(own[plan.name], beaten))) for plan in curves.plans}
+        gains[:] = [found.get(copy.name, 0.0) for copy in copies.measures]
+    bar = _bars(chance, part.coded.measures, beaten)
     telling = {name for name, gain in _gains(curves, whole).items() if gain > bar[name]}
-    return _heard_again(telling, bar, curves, whole, penalty=penalty) if cohort.few_churned else telling
+    if not cohort.few_churned:
+        return telling
+    telling = _heard_again(telling, bar, curves, whole, penalty=penalty)
+    return telling | _telling_alone(part, account, rng, settings, penalty=path[-1])
+
+
+def _bars(chance: Floats, measures: Sequence[MeasureBins], beaten: float) -> dict[str, float]:
+    """Return the gain that each measure must pass, given those of its copies (n_rounds, n_measures)."""
+    numeric = np.array([measure.numeric for measure in measures])
+    of_kind = {kind: float(np.quantile(chance[:, numeric == kind], beaten)) for kind in set(numeric.tolist())}
+    own = np.quantile(chance, beaten, axis=0)
+    return {
+        measure.name: max(of_kind[measure.numeric], bar) for measure, bar in zip(measures, own.tolist(), strict=True)
+    }
 
 
 def _heard_again(
@@ -88,13 +99,37 @@ def _heard_again(
     """
     while True:
         beyond = {}
-        for name in sorted(bar.keys() - telling):
+        for name in sorted({plan.name for plan in curves.plans} - telling):
             alone = refit(curves.design.only(telling | {name}), rows.churned, rows.weight, penalty)
             beyond[name] = _gains(alone, rows)[name] - bar[name]
         best = max(beyond, key=beyond.__getitem__, default=None)
         if best is None or beyond[best] <= 0:
             return telling
         telling = telling | {best}
+
+
+def _telling_alone(
+    rows: CodedRows, account: NDArray[np.intp], rng: np.random.Generator, settings: Settings, *, penalty: float
+) -> set[str]:
+    """Return the measures that tell more than nearly all of their shuffled copies when there is no other."""
+    chance = np.empty((_ROUNDS_ALONE, len(rows.coded.measures)))
+    for gains in chance:
+        copies = _copies(rows.coded, dealt_to_others(account, rng), rows)
+        gains[:] = _gains_alone(replace(rows, coded=copies), settings, penalty=penalty)
+    bar = _bars(chance, rows.coded.measures, _BEATEN_ALONE)
+    found = _gains_alone(rows, settings, penalty=penalty)
+    return {name for (name, least), gain in zip(bar.items(), found, strict=True) if gain > least}
+
+
+def _gains_alone(rows: CodedRows, settings: Settings, *, penalty: float) -> Floats:
+    """Return the log-likelihood units by which each measure alone says more than the base rate (n_measures,)."""
+    tables = tables_alone(rows, penalty, settings)
+    gains = []
+    for table, codes in zip(tables, rows.coded.codes, strict=True):
+        logit = table[codes]
+        logit += matched_intercept(logit, rows.churned, rows.weight)
+        gains.append(_loss_without(logit, logit, rows) - log_loss_sum(logit, rows.churned, rows.weight))
+    return np.array(gains)
 
 
 def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> NDArray[np.intp]:

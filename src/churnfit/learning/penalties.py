@@ -18,7 +18,17 @@ from churnfit.learning.shapes import ANY, FALLING, FREE, RISING, VALLEY, fit_sha
 from churnfit.learning.solver import Problem, Tables, solve_tables, start_tables
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["SHAPES", "CodedRows", "GroupOrder", "Settings", "card_design", "coded_rows", "designs", "last_design"]
+__all__ = [
+    "SHAPES",
+    "CodedRows",
+    "GroupOrder",
+    "Settings",
+    "card_design",
+    "coded_rows",
+    "designs",
+    "last_design",
+    "tables_alone",
+]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -75,27 +85,39 @@ def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[
     """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
     problem = _problem(part, settings)
     fits = _fine_fits(problem, path)
-    return [(penalty, _reduced(problem, tables, part, settings)) for penalty, tables in zip(path, fits, strict=True)]
+    return [
+        (penalty, _reduced(problem, tables, _bin_curvature(problem, tables), part, settings))
+        for penalty, tables in zip(path, fits, strict=True)
+    ]
 
 
 def last_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
     """Return the design of the last penalty on the path, which the others lead to."""
     problem = _problem(part, settings)
     *_, tables = _fine_fits(problem, path)
-    return _reduced(problem, tables, part, settings)
+    return _reduced(problem, tables, _bin_curvature(problem, tables), part, settings)
 
 
 def card_design(part: CodedRows, path: Sequence[float], settings: Settings, *, few_churned: bool) -> Design:
-    """Return the design of a card's curves: as `last_design`, but few churners get knots on both sides of a turn.
+    """Return the design of a card's curves: as `last_design`, but few churners get knots where the others took all.
 
     The price that finds shapes is too high for them: it flattens the side of few rows whose evidence made the curve
-    turn. The choice of measures needs it so, since chance would find more in sides that cost little.
+    turn, and of measures that say the same all but one. The choice of measures needs it so, since chance would find
+    more in sides that cost little; curves get both sides, and a measure without any gets those that it has alone.
     """
     if not few_churned:
         return last_design(part, path, settings)
     problem = _problem(part, settings)
     *_, tables = _fine_fits(problem, path)
-    return _reduced(problem, _with_both_sides(problem, tables, path[-1]), part, settings)
+    tables = _with_both_sides(problem, tables, path[-1])
+    curvature = _bin_curvature(problem, tables)  # of what they say together: those alone say it again
+    return _reduced(problem, _with_those_alone(problem, tables, path[-1]), curvature, part, settings)
+
+
+def tables_alone(part: CodedRows, penalty: float, settings: Settings) -> Floats:
+    """Return the fine fit of each measure without any other (n_measures, most bins)."""
+    problem = _problem(part, settings)
+    return _with_those_alone(problem, start_tables(problem.n_bins, problem.n_states, 0.5), penalty).values
 
 
 def _with_both_sides(problem: Problem, tables: Tables, penalty: float) -> Tables:
@@ -110,6 +132,24 @@ def _with_both_sides(problem: Problem, tables: Tables, penalty: float) -> Tables
         price = min(penalty, _TURNED_PRICE)
         fit_shape(target, curvature[j, own], price, tables.sign[j], tables.turn[j], values[j, own])
     return replace(tables, values=values)
+
+
+def _with_those_alone(problem: Problem, tables: Tables, penalty: float) -> Tables:
+    """Return the tables, flat ones as the fit of their measure without any other."""
+    values, sign, turn = tables.values.copy(), tables.sign.copy(), tables.turn.copy()
+    for j in np.flatnonzero(np.ptp(values, axis=1) < _FLAT):
+        own = slice(j, j + 1)
+        alone = replace(
+            problem,
+            codes=problem.codes[own],
+            n_bins=problem.n_bins[own],
+            n_states=problem.n_states[own],
+            allowed=problem.allowed[own],
+        )
+        [found] = _fine_fits(alone, [penalty])
+        values[j, : found.values.shape[1]] = found.values[0]
+        sign[j], turn[j] = found.sign[0], found.turn[0]
+    return replace(tables, values=values, sign=sign, turn=turn)
 
 
 def _problem(part: CodedRows, settings: Settings) -> Problem:
@@ -133,10 +173,9 @@ def _fine_fits(problem: Problem, path: Sequence[float]) -> Iterator[Tables]:
         yield tables
 
 
-def _reduced(problem: Problem, tables: Tables, part: CodedRows, settings: Settings) -> Design:
+def _reduced(problem: Problem, tables: Tables, curvature: Floats, part: CodedRows, settings: Settings) -> Design:
     """Return the design of curves that follow the fine fit, without the measures in which it found nothing."""
     coded = part.coded
-    curvature = _bin_curvature(problem, tables)
     plans, at = [], []
     for j, measure in enumerate(coded.measures):
         if np.ptp(tables.values[j, : measure.n_bins + len(measure.states)]) < _FLAT:
