@@ -97,8 +97,7 @@ def test_missing_states_lie_beside_the_average_as_they_did(taught: Taught) -> No
 def test_predicted_churners_equal_observed_ones(taught: Taught) -> None:
     bagged = taught.bagged
     _, churned = cohort()
-    logit = bagged.design.logit(np.append(bagged.coefficients, bagged.intercept))
-    assert (1 / (1 + np.exp(-logit))).sum() == pytest.approx(churned.sum())
+    assert (1 / (1 + np.exp(-bagged.logit))).sum() == pytest.approx(churned.sum())
 
 
 def test_it_is_as_bold_as_those_deserve_that_left_an_account_out(taught: Taught) -> None:

@@ -102,7 +102,7 @@ def test_the_refit_keeps_signs_and_finds_the_rates():
     assert curves.coefficients[0] >= 0 >= curves.coefficients[1]
     knots, _ = curves.heights(1)
     assert knots[1] == pytest.approx(np.log(9.0), abs=0.35)
-    p = 1 / (1 + np.exp(-design.logit(np.append(curves.coefficients, curves.intercept))))
+    p = 1 / (1 + np.exp(-curves.logit))
     assert p.sum() == pytest.approx(churned.sum(), rel=1e-4)
 
 

@@ -175,5 +175,5 @@ def test_a_design_holds_the_rows_it_was_learned_from(cohort):
     part = part_of(cohort)
     [(_, design)] = designs(part, [1.0], SETTINGS)
     curves = refit(design, part.churned, part.weight, 1.0)
-    predicted = sigmoid(design.logit(np.append(curves.coefficients, curves.intercept)))
+    predicted = sigmoid(curves.logit)
     assert predicted.sum() == pytest.approx(cohort.churned.sum(), rel=1e-4)

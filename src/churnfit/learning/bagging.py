@@ -66,9 +66,7 @@ def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
     rows = learned.rows
     if learned.in_time:
         spread = _spread(sum_tables(learned.curves.design.codes, tables, 0.0), rows)
-        return Average(
-            tables=tables * (_spread(_logit(learned.curves), rows) / max(spread, _LEAST)), logit=learned.logit
-        )
+        return Average(tables=tables * (_spread(learned.curves.logit, rows) / max(spread, _LEAST)), logit=learned.logit)
     # resamples are as timid as the curves were told to be: one doubt of the whole card is enough
     once = max(learned.factors.values(), default=1.0) or 1.0
     unseen = _unseen(learned, resampled, cohort) / once
@@ -113,14 +111,8 @@ def bagged_curves(
         centre = plan.start[0] + float(design.mean_increments[index] @ np.diff(plan.start))
         states = np.flatnonzero((design.measure_of == index) & design.is_state)
         coefficients[states] = table[measure.n_bins :][: len(states)] - centre
-    said = design.logit(np.append(coefficients, 0.0))
-    return Curves(
-        design=design, intercept=matched_intercept(said, rows.churned, rows.weight), coefficients=coefficients
-    )
-
-
-def _logit(curves: Curves) -> Floats:
-    return curves.design.logit(np.append(curves.coefficients, 0.0))
+    said = Curves(design=design, intercept=0.0, coefficients=coefficients)
+    return replace(said, intercept=matched_intercept(said.logit, rows.churned, rows.weight))
 
 
 def _spread(logit: Floats, rows: CodedRows) -> float:

@@ -144,6 +144,11 @@ class Curves:
         """Where each curve may bend."""
         return self.design.plans
 
+    @property
+    def logit(self) -> Floats:
+        """The churn logits of the design's rows (n_rows,)."""
+        return self.design.logit(np.append(self.coefficients, self.intercept))
+
     def contributions(self, codes: Codes) -> Floats:
         """Return what each plan adds to the churn logit of rows `codes` (n_plans, n_rows)."""
         tables = self.design.tables(self.coefficients)

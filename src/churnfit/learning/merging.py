@@ -66,8 +66,7 @@ def merged_curves(learned: Learned, resampled: Resampled, cohort: Cohort) -> Cur
 
 
 def _loss(curves: Curves, cohort: Cohort) -> float:
-    logit = curves.design.logit(np.append(curves.coefficients, curves.intercept))
-    return log_loss_sum(logit, cohort.churned, cohort.weight)
+    return log_loss_sum(curves.logit, cohort.churned, cohort.weight)
 
 
 def _candidates(learned: Learned, resampled: Resampled, design: Design) -> list[tuple[int, int]]:
