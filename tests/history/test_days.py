@@ -213,6 +213,16 @@ def test_anything_else_that_changed_builds_the_tables_anew(tmp_path: Path, chang
     assert nothing_else_lies_there(tmp_path)
 
 
+def test_tables_that_kept_no_last_values_are_built_anew_when_one_is_asked_for(tmp_path: Path) -> None:
+    """Totals and last values lie in one table, but a row has its last value only where some reading takes it."""
+    world(tmp_path, login(0, value=5.0))
+    totals = {"total": READINGS["total"]}
+    assert taken(tmp_path, 5, readings=totals)["total"] == 5_000_000
+    with_last = totals | {"last": READINGS["last"]}
+    assert brought(tmp_path, readings=with_last) == "rebuilt"
+    assert taken(tmp_path, 5, readings=with_last).tolist()[-2:] == [5_000_000, 5.0]
+
+
 def nothing_else_lies_there(root: Path) -> bool:
     """Say whether the folder of day tables has the files that its manifest names, and no other."""
     parts = json.loads((root / "days" / "manifest.json").read_text())["manifest"]["parts"]

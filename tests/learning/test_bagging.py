@@ -138,7 +138,7 @@ def test_what_leans_on_a_hand_made_card_earns_its_boldness_on_what_that_says_too
     by_chance, others = dealt_at_random(taught)
     rows, agreed = by_chance.rows, 1 / (1 + np.exp(-average.logit))
     leaning = replace(rows, churned=(rows.churned + 16 * agreed) / 17, weight=17 * rows.weight)
-    leant = averaged(replace(by_chance, rows=leaning, trust=16.0), resampled, others)
+    leant = averaged(replace(by_chance, rows=leaning), resampled, others)
     assert np.ptp(leant.tables) > 0.8 * np.ptp(average.tables)
 
 

@@ -49,15 +49,26 @@ def cohort_of(frame, churned):
     return Cohort(frame=normalised(frame), churned=np.asarray(churned, dtype=float), weight=np.ones(n), groups=names)
 
 
-def found_in(frame, churned, *, most=1):
+def found_in(frame, churned, *, most=1, price=2.0, few_churned=False):
     """The curves without a pair, with one, and so on; and the bins of the rows."""
     cohort = cohort_of(frame, churned)
     binning = learn_bins(cohort.frame, cohort.weight)
     bins = binning.encode(cohort.frame)
     rows = coded_rows(binning, bins, cohort, np.ones(len(frame), dtype=bool))
-    *_, (_, design) = designs(rows, [2.0], SETTINGS)
-    start = Grown.plain(rows, refit(design, rows.churned, rows.weight, 2.0))
-    return grown(start, [2.0], Prices(2.0), SETTINGS, most=most), bins
+    *_, (_, design) = designs(rows, [price], SETTINGS)
+    start = Grown.plain(rows, refit(design, rows.churned, rows.weight, price))
+    return grown(start, [price], Prices(price), SETTINGS, most=most, few_churned=few_churned), bins
+
+
+def test_beside_a_pair_few_churners_keep_the_curve_a_measure_has_alone():
+    """Their pair leaves x flat in the joint fit: only a card of few has a curve of it then, the one it has alone."""
+    X, churned = crossed()
+    of_few, of_many = (
+        {plan.name for plan in found_in(X, churned, price=8.0, few_churned=few)[0][1].curves.plans}
+        for few in (True, False)
+    )
+    assert "x × y" in of_few & of_many
+    assert of_few - of_many == {"x"}
 
 
 def rank_quality(learner, X, y):

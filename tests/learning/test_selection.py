@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from churnfit.learning import selection
 from churnfit.learning.codes import learn_bins
 from churnfit.learning.folds import HELD_BY_NONE, Cohort
 from churnfit.learning.penalties import Settings
@@ -76,6 +77,29 @@ def test_where_nothing_can_be_held_out_the_rows_judge_themselves():
     learned = learn_curves(cohort, SETTINGS)
     assert set(learned.fold) == {HELD_BY_NONE}
     assert sigmoid(learned.logit).mean() == pytest.approx(0.01)
+
+
+def test_every_fold_of_few_churners_judges_every_measure_of_the_card(monkeypatch):
+    """Of five readings of the same the joint fit takes two or three, other ones in every fold; the card has all."""
+    rng = np.random.default_rng(0)
+    deciding = rng.normal(size=400)
+    cohort = replace(
+        cohort_of(dated=True, n=400),
+        frame=pd.DataFrame({f"reading {j}": deciding + 0.5 * rng.normal(size=400) for j in range(5)}),
+        churned=(rng.random(400) < sigmoid(-0.9 - deciding)).astype(float),
+    )
+    judged = []
+
+    def at_earned_slopes(found, held, by_fold, terms):
+        judged.extend({plan.name for plan in one.curves.plans} for one in by_fold.values())
+        return earned(found, held, by_fold, terms)
+
+    earned = selection._at_earned_slopes
+    monkeypatch.setattr(selection, "_at_earned_slopes", at_earned_slopes)
+    learned = learn_curves(cohort, replace(SETTINGS, penalties=(16.0,)))
+    assert len(judged) == 3
+    assert all(names == {plan.name for plan in learned.curves.plans} for names in judged)
+    assert len(learned.curves.plans) == 5
 
 
 def test_one_cohort_is_folded_by_accounts():

@@ -59,8 +59,8 @@ def earned_slopes(contributions: Floats, churned: Floats, weight: Floats) -> Flo
 def earned_slope(logit: Floats, churned: Floats, weight: Floats, *, most: float = _MOST) -> float:
     """Return the factor that a whole card deserves, at most `most`, from its out-of-fold churn logits (n_rows,).
 
-    Rows out of fold flatter too: prices and measures were chosen by them. So the factor is drawn to 0, which leaves a
-    card of few churners about two thirds of its boldness, and one of hundreds nearly all.
+    Rows out of fold flatter too: prices and measures were chosen by them. So the factor is drawn to 0, which takes a
+    good part of the boldness of a card of few churners, and hardly any of one of hundreds.
 
     References
     ----------

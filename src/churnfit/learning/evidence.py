@@ -6,7 +6,8 @@ same search over shapes and knots that found the measure's own gain.
 References
 ----------
 Kursa and Rudnicki (2010), "Feature selection with the Boruta package": shuffled copies as the yardstick; here with the
-gain in likelihood, which is additive and knows its unit.
+gain in likelihood, which is additive and knows its unit. Peduzzi et al. (1996), "A simulation study of the number of
+events per variable in logistic regression analysis": below ten, what a joint fit says of one measure is little worth.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ _ROUNDS = 20  # copies of each measure: with fewer a quantile of them means litt
 _BEATEN = 0.93  # share of the copies of its own, and of those of its kind, that a measure must beat
 _ROUNDS_OF_FEW = 60  # a fit of few costs little, and a bar that is better known keeps as little noise where it is lower
 _BEATEN_OF_FEW = 0.92
+_PLENTY = 10  # churned accounts for each measure: of fewer a joint fit knows little
 _ROUNDS_ALONE = 100  # copies that are heard alone, which costs less than beside all others
 _BEATEN_ALONE = 0.99  # what others say as well is no chance: it must be plain before it is on the card twice
 _CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is learned from so many
@@ -45,18 +47,21 @@ def measures_with_evidence(
 
     A copy has the values of a measure, dealt out to other accounts: whatever it gains is chance. A measure is held
     against its own copies, since more levels or bins find more by chance, and against all of its kind, numbers or
-    categories, which are more. Where few churned, measures that fail are heard again beside those that stay, and
-    those stay that tell plainly alone: which one the joint fit takes of several that say the same is chance, and their
-    average is worth more than any.
+    categories, which are more. Where few churned, measures that fail are heard again beside those that stay. Where
+    fewer churned than ten for each measure, those stay as well that tell plainly alone: which one the joint fit takes
+    of several that say the same is chance then, and their average is worth more than any.
     """
     rounds, beaten = (_ROUNDS_OF_FEW, _BEATEN_OF_FEW) if cohort.few_churned else (_ROUNDS, _BEATEN)
+    settings = replace(
+        settings, shapes={**settings.shapes, **{_copied(name): s for name, s in settings.shapes.items()}}
+    )
     rng = np.random.default_rng(settings.random_state)
-    some = _some_accounts(cohort, rng)
+    some, stands_for = _some_accounts(cohort, rng)
     part = replace(
         whole,
         coded=whole.coded.take(some),
         churned=whole.churned[some],
-        weight=whole.weight[some],
+        weight=whole.weight[some] * stands_for,
         prior_health=None,
     )
     account, n_churned = cohort.account[some], float(whole.weight @ whole.churned)
@@ -77,6 +82,8 @@ def measures_with_evidence(
     if not cohort.few_churned:
         return telling
     telling = _heard_again(telling, bar, curves, whole, penalty=penalty)
+    if cohort.lost.sum() >= _PLENTY * len(part.coded.measures):
+        return telling
     return telling | _telling_alone(part, account, rng, settings, penalty=path[-1])
 
 
@@ -132,18 +139,33 @@ def _gains_alone(rows: CodedRows, settings: Settings, *, penalty: float) -> Floa
     return np.array(gains)
 
 
-def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> NDArray[np.intp]:
-    """Return the rows of so many accounts, drawn at random, that they are about `_CHANCE_ROWS`; all where fewer."""
-    if len(cohort.groups) <= _CHANCE_ROWS:
-        return np.arange(len(cohort.groups))
-    share = _CHANCE_ROWS / len(cohort.groups)
-    return np.flatnonzero((rng.random(len(cohort.lost)) < share)[cohort.account])
+def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
+    """Return the rows of so many accounts, drawn at random, that they are about `_CHANCE_ROWS`; all where fewer.
+
+    Where few churned, all of these are drawn, since by them chance gains what it gains; a row of the others then stands
+    for more, which is the second answer (n_drawn,).
+    """
+    n_rows = len(cohort.groups)
+    if n_rows <= _CHANCE_ROWS:
+        return np.arange(n_rows), np.ones(n_rows)
+    share = _CHANCE_ROWS / n_rows
+    drawn = rng.random(len(cohort.lost)) < share
+    stands_for = np.ones(len(cohort.lost))
+    if cohort.few_churned:
+        drawn |= cohort.lost
+        stands_for[~cohort.lost] /= share
+    rows = np.flatnonzero(drawn[cohort.account])
+    return rows, stands_for[cohort.account[rows]]
 
 
 def _copies(real: Coded, givers: NDArray[np.intp], whole: CodedRows) -> Coded:
     """Return the measures with their values dealt out to other accounts, categories in order of their own risk."""
-    named = Binning(tuple(replace(measure, name=f"{measure.name} (shuffled)") for measure in real.measures))
+    named = Binning(tuple(replace(measure, name=_copied(measure.name)) for measure in real.measures))
     return ordered_by_risk(named, real.codes[:, givers], whole.churned, whole.weight)
+
+
+def _copied(name: str) -> str:
+    return f"{name} (shuffled)"
 
 
 def _gains(curves: Curves, rows: CodedRows) -> dict[str, float]:

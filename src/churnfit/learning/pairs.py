@@ -24,7 +24,7 @@ from churnfit.learning.binned import sum_tables
 from churnfit.learning.codes import Coded, MeasureBins
 from churnfit.learning.curves import sayable
 from churnfit.learning.joint import Curves, Design, Prices, refit
-from churnfit.learning.penalties import CodedRows, Settings, last_design
+from churnfit.learning.penalties import CodedRows, Settings, card_design
 from churnfit.scorecard.card import sigmoid
 from churnfit.scorecard.pairs import NO_DATA, Cells, Pair, cell_words
 
@@ -99,7 +99,9 @@ class Grown:
         return [place[plan.name] for plan in self.curves.plans]
 
 
-def grown(start: Grown, path: Sequence[float], prices: Prices, settings: Settings, *, most: int) -> list[Grown]:
+def grown(
+    start: Grown, path: Sequence[float], prices: Prices, settings: Settings, *, most: int, few_churned: bool
+) -> list[Grown]:
     """Return the curves of `start`, then with one pair, and so on up to `most`; fewer where no further pair shows.
 
     Parameters
@@ -114,7 +116,7 @@ def grown(start: Grown, path: Sequence[float], prices: Prices, settings: Setting
         if proposal is None:
             break
         rows = replace(last.rows, coded=_with_pair(last.rows.coded, proposal))
-        design = last_design(rows, path, settings)
+        design = card_design(rows, path, settings, few_churned=few_churned)
         curves = refit(design, rows.churned, rows.weight, prices.of(design))
         found.append(Grown(rows=rows, pairs=(*last.pairs, proposal), curves=curves))
     return found

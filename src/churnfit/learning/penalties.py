@@ -137,7 +137,9 @@ def _with_both_sides(problem: Problem, tables: Tables, penalty: float) -> Tables
 def _with_those_alone(problem: Problem, tables: Tables, penalty: float) -> Tables:
     """Return the tables, flat ones as the fit of their measure without any other."""
     values, sign, turn = tables.values.copy(), tables.sign.copy(), tables.turn.copy()
-    for j in np.flatnonzero(np.ptp(values, axis=1) < _FLAT):
+    for j, n_cells in enumerate(problem.n_bins + problem.n_states):
+        if np.ptp(values[j, :n_cells]) >= _FLAT:
+            continue
         own = slice(j, j + 1)
         alone = replace(
             problem,

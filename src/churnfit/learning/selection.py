@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
@@ -112,18 +113,22 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     design = last_design(whole, terms.path, settings)
     curves = refit(design, whole.churned, whole.weight, terms.prices.usual)
     telling = measures_with_evidence(whole, curves, cohort, terms.path, settings, penalty=terms.prices.usual)
+    found, by_fold = Grown.plain(whole, curves), {k: fitted[best] for k, fitted in tried.items()}
     if cohort.few_churned:
-        curves = refit(
-            card_design(whole, terms.path, settings, few_churned=True), whole.churned, whole.weight, terms.prices.usual
-        )
-    found = Grown.plain(whole, curves)
-    by_fold = {k: fitted[best] for k, fitted in tried.items()}
+        found = _card_of_few(whole, terms, settings)
+        by_fold = {k: _card_of_few(leaning(part, terms.trust), terms, settings) for k, part in parts.items()}
     if settings.pairs:
         found, by_fold = _with_paying_pairs(found, by_fold, held, terms, settings)
     found = found.only(telling, terms.prices)
     by_fold = {k: one.only(telling, terms.prices) for k, one in by_fold.items()}
     learned = _at_earned_slopes(found, held, by_fold, terms)
     return learned if settings.order is None else _in_order(learned, found, held, by_fold, settings.order)
+
+
+def _card_of_few(rows: CodedRows, terms: _Terms, settings: Settings) -> Grown:
+    """Return the curves of a card on which few churned, learned from `rows`."""
+    design = card_design(rows, terms.path, settings, few_churned=True)
+    return Grown.plain(rows, refit(design, rows.churned, rows.weight, terms.prices.usual))
 
 
 def _choices(cohort: Cohort, settings: Settings) -> list[Choice]:
@@ -137,10 +142,11 @@ def _with_paying_pairs(
     found: Grown, by_fold: Mapping[int, Grown], held: _HeldOut, terms: _Terms, settings: Settings
 ) -> tuple[Grown, dict[int, Grown]]:
     """Return the card, and that of every fold, with as many pairs as unseen rows speak for."""
-    steps = {k: grown(one, terms.path, terms.prices, settings, most=settings.pairs) for k, one in by_fold.items()}
+    grow = partial(grown, path=terms.path, prices=terms.prices, settings=settings, few_churned=held.cohort.few_churned)
+    steps = {k: grow(one, most=settings.pairs) for k, one in by_fold.items()}
     most_found = max(len(run) for run in steps.values())
     paying = _paying_pairs([held.calibrated_loss(_with_pairs(steps, n)) for n in range(most_found)])
-    return grown(found, terms.path, terms.prices, settings, most=paying)[-1], _with_pairs(steps, paying)
+    return grow(found, most=paying)[-1], _with_pairs(steps, paying)
 
 
 def _best_choice(tried: Mapping[int, Mapping[Choice, Grown]], held: _HeldOut) -> Choice:

@@ -135,7 +135,8 @@ class Plan:
 
     def sha256(self) -> str:
         """Return the hash of what the tables hold."""
-        takers = [self.selections_of(*taken) for taken in (CELLS, SUMS, *((each,) for each in MARKED))]
+        kept_apart = (CELLS, SUMS, ("last",), *((each,) for each in MARKED))
+        takers = [self.selections_of(*taken) for taken in kept_apart]
         kept = [
             [asdict(selection), [number in numbers for numbers in takers]]
             for number, selection in enumerate(self.selections)
