@@ -68,13 +68,7 @@ def measures_with_evidence(
     chance = np.empty((rounds, len(part.coded.measures)))
     for gains in chance:
         copies = _copies(part.coded, dealt_to_others(account, rng), part)
-        both = Coded(
-            measures=(*part.coded.measures, *copies.measures),
-            codes=np.vstack([part.coded.codes, copies.codes]),
-            bins=np.vstack([part.coded.bins, copies.bins]),
-            recodes=(*part.coded.recodes, *copies.recodes),
-        )
-        design = last_design(replace(part, coded=both), path, settings)
+        design = last_design(replace(part, coded=_beside(part.coded, copies)), path, settings)
         found = _gains(refit(design, part.churned, part.weight, penalty, n_churned=n_churned), part)
         gains[:] = [found.get(copy.name, 0.0) for copy in copies.measures]
     bar = _bars(chance, part.coded.measures, beaten)
@@ -162,6 +156,15 @@ def _copies(real: Coded, givers: NDArray[np.intp], whole: CodedRows) -> Coded:
     """Return the measures with their values dealt out to other accounts, categories in order of their own risk."""
     named = Binning(tuple(replace(measure, name=_copied(measure.name)) for measure in real.measures))
     return ordered_by_risk(named, real.codes[:, givers], whole.churned, whole.weight)
+
+
+def _beside(real: Coded, copies: Coded) -> Coded:
+    return Coded(
+        measures=(*real.measures, *copies.measures),
+        codes=np.vstack([real.codes, copies.codes]),
+        bins=np.vstack([real.bins, copies.bins]),
+        recodes=(*real.recodes, *copies.recodes),
+    )
 
 
 def _copied(name: str) -> str:
