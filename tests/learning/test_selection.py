@@ -80,13 +80,13 @@ def test_where_nothing_can_be_held_out_the_rows_judge_themselves():
 
 
 def test_every_fold_of_few_churners_judges_every_measure_of_the_card(monkeypatch):
-    """Of five readings of the same the joint fit takes two or three, other ones in every fold; the card has all."""
+    """Of eight readings of the same the joint fit takes some, other ones in every fold; the card has most of them."""
     rng = np.random.default_rng(0)
-    deciding = rng.normal(size=400)
+    deciding = rng.normal(size=200)
     cohort = replace(
-        cohort_of(dated=True, n=400),
-        frame=pd.DataFrame({f"reading {j}": deciding + 0.5 * rng.normal(size=400) for j in range(5)}),
-        churned=(rng.random(400) < sigmoid(-0.9 - deciding)).astype(float),
+        cohort_of(dated=True, n=200),
+        frame=pd.DataFrame({f"reading {j}": deciding + 0.3 * rng.normal(size=200) for j in range(8)}),
+        churned=(rng.random(200) < sigmoid(-0.9 - 1.5 * deciding)).astype(float),
     )
     judged = []
 
@@ -96,10 +96,10 @@ def test_every_fold_of_few_churners_judges_every_measure_of_the_card(monkeypatch
 
     earned = selection._at_earned_slopes
     monkeypatch.setattr(selection, "_at_earned_slopes", at_earned_slopes)
-    learned = learn_curves(cohort, replace(SETTINGS, penalties=(16.0,)))
+    learned = learn_curves(cohort, replace(SETTINGS, penalties=(8.0,)))
     assert len(judged) == 3
     assert all(names == {plan.name for plan in learned.curves.plans} for names in judged)
-    assert len(learned.curves.plans) == 5
+    assert len(learned.curves.plans) >= 6
 
 
 def test_one_cohort_is_folded_by_accounts():
