@@ -89,20 +89,23 @@ def test_where_few_churned_for_each_measure_all_stay_that_tell_plainly_alone():
 def test_copies_have_the_shape_that_was_declared(shape):
     """A free curve finds more in noise than one with a single turn: held against copies as free, noise leaves."""
     found = 0
-    for seed in range(10):
+    for seed in range(4):
         rng = np.random.default_rng(seed)
-        table = {f"noise {j}": rng.normal(size=300) for j in range(4)}
+        table = {f"noise {j}": rng.normal(size=300) for j in range(12)}
         found += len(kept(table, rng.random(300) < 0.35, price=1.0, shapes=dict.fromkeys(table, shape)))
-    assert found <= 8  # of forty; one in ten is what they may beat by chance
+    assert found <= 8  # of 48; one in ten is what they may beat by chance
 
 
 def test_of_many_accounts_all_that_churned_are_heard():
-    """Of 20,000 accounts 90 churned: what decides stays, all four readings of it, and of six noisy ones few."""
-    rng = np.random.default_rng(1)
-    deciding = rng.normal(size=20_000)
-    readings = {f"reading {j}": np.round(deciding + 0.2 * rng.normal(size=20_000), 1) for j in range(4)}
-    noise = {f"noise {j}": np.round(rng.normal(size=20_000), 1) for j in range(6)}
-    found = kept(readings | noise, rng.random(20_000) < sigmoid(-6.0 - 1.2 * deciding), price=4.0)
+    """Of 40,000 accounts 81 churned: what decides stays, all four readings of it, and of six noisy ones few.
+
+    Of the eighth of the accounts that would do where more churned, ten churned: two of the readings would leave.
+    """
+    rng = np.random.default_rng(2)
+    deciding = rng.normal(size=40_000)
+    readings = {f"reading {j}": np.round(deciding + 0.2 * rng.normal(size=40_000), 1) for j in range(4)}
+    noise = {f"noise {j}": np.round(rng.normal(size=40_000), 1) for j in range(6)}
+    found = kept(readings | noise, rng.random(40_000) < sigmoid(-6.8 - 1.2 * deciding), price=12.0)
     assert set(readings) <= found
     assert len(found - set(readings)) <= 1
 

@@ -124,13 +124,8 @@ def _telling_alone(
 
 def _gains_alone(rows: CodedRows, settings: Settings, *, penalty: float) -> Floats:
     """Return the log-likelihood units by which each measure alone says more than the base rate (n_measures,)."""
-    tables = tables_alone(rows, penalty, settings)
-    gains = []
-    for table, codes in zip(tables, rows.coded.codes, strict=True):
-        logit = table[codes]
-        logit += matched_intercept(logit, rows.churned, rows.weight)
-        gains.append(_loss_without(logit, logit, rows) - log_loss_sum(logit, rows.churned, rows.weight))
-    return np.array(gains)
+    said = [table[codes] for table, codes in zip(tables_alone(rows, penalty, settings), rows.coded.codes, strict=True)]
+    return _matched_loss(np.zeros(len(rows.churned)), rows) - np.array([_matched_loss(logit, rows) for logit in said])
 
 
 def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
@@ -177,11 +172,11 @@ def _gains(curves: Curves, rows: CodedRows) -> dict[str, float]:
     logit = contributed.sum(axis=0) + curves.intercept
     loss = log_loss_sum(logit, rows.churned, rows.weight)
     return {
-        plan.name: _loss_without(row, logit, rows) - loss for plan, row in zip(curves.plans, contributed, strict=True)
+        plan.name: _matched_loss(logit - row, rows) - loss for plan, row in zip(curves.plans, contributed, strict=True)
     }
 
 
-def _loss_without(contribution: Floats, logit: Floats, rows: CodedRows) -> float:
-    rest = logit - contribution
-    rest += matched_intercept(rest, rows.churned, rows.weight)
-    return log_loss_sum(rest, rows.churned, rows.weight)
+def _matched_loss(logit: Floats, rows: CodedRows) -> float:
+    """Return the loss of `logit` once predicted churners equal observed ones."""
+    matched = logit + matched_intercept(logit, rows.churned, rows.weight)
+    return log_loss_sum(matched, rows.churned, rows.weight)

@@ -113,10 +113,12 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     design = last_design(whole, terms.path, settings)
     curves = refit(design, whole.churned, whole.weight, terms.prices.usual)
     telling = measures_with_evidence(whole, curves, cohort, terms.path, settings, penalty=terms.prices.usual)
-    found, by_fold = Grown.plain(whole, curves), {k: fitted[best] for k, fitted in tried.items()}
     if cohort.few_churned:
         found = _card_of_few(whole, terms, settings)
         by_fold = {k: _card_of_few(leaning(part, terms.trust), terms, settings) for k, part in parts.items()}
+    else:
+        found = Grown.plain(whole, curves)
+        by_fold = {k: fitted[best] for k, fitted in tried.items()}
     if settings.pairs:
         found, by_fold = _with_paying_pairs(found, by_fold, held, terms, settings)
     found = found.only(telling, terms.prices)
