@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from tests.conftest import Ended
 from tests.cta.test_rules import account
 from tests.cta.test_store import MONDAY, deciding, publish, run_row
 from tests.jobs import small_workspace
+from time_machine import TimeMachineFixture
 
 from churnfit.cta.rules import ScoredAccount
 from churnfit.errors import UsageError
@@ -29,8 +30,12 @@ TODAY = now().date()
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Workspace:
-    """A workspace in which A, B, C are ann's (worth 900, 400, −100), and D is nobody's; two places a week."""
+def small(tmp_path: Path, time_machine: TimeMachineFixture) -> Workspace:
+    """A workspace in which A, B, C are ann's (worth 900, 400, −100), and D is nobody's; two places a week.
+
+    It is noon of `TODAY`: a run that goes on past midnight means the same day.
+    """
+    time_machine.move_to(datetime.combine(TODAY, time(12), tzinfo=UTC))
     root = tmp_path / "workspace"
     root.mkdir()
     small_workspace.make(root, accounts=small_workspace.accounts(), events=small_workspace.events())
