@@ -17,6 +17,7 @@ from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Curves
 from churnfit.learning.resampling import Resampled
 from churnfit.learning.selection import Learned
+from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.points import Graded
 
 
@@ -111,6 +112,7 @@ def test_it_is_as_bold_as_those_deserve_that_left_an_account_out(taught: Taught)
     (once,) = set(learned.factors.values())
     factor = earned_slope(unseen / once, cohort.churned, cohort.weight, most=np.inf) / once
     assert average.tables == pytest.approx(factor * resampled.tables.mean(axis=0))
+    assert average.bold == pytest.approx(factor)
     assert np.ptp(average.logit - factor * unseen) == pytest.approx(0.0, abs=1e-9)
 
 
@@ -176,6 +178,26 @@ def test_what_is_certified_is_the_card_that_is_not() -> None:
     assert [(line.name, line.weight, line.curve) for line in plain.measures] == [
         (line.name, line.weight, line.curve) for line in certified.measures
     ]
+
+
+def test_what_certifies_a_card_is_as_bold_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Red begins at so many logits: resamples more timid than the card would reach it later, or not at all."""
+    seen: list = []
+
+    def average_of(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
+        found = averaged(learned, resampled, cohort)
+        twice = replace(found, tables=2 * found.tables, bold=2 * found.bold)
+        seen.append(twice.tables)
+        return twice
+
+    def certifying(card: Scorecard, resampled: Resampled, cohort: Cohort) -> Scorecard:
+        seen.append(resampled.tables.mean(axis=0))
+        return card
+
+    monkeypatch.setattr(estimator, "averaged", average_of)
+    monkeypatch.setattr(estimator, "certified", certifying)
+    ScorecardClassifier(certify=50).fit(*cohort())
+    assert seen[1] == pytest.approx(seen[0])
 
 
 def test_many_churned_speak_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from churnfit.learning import merging, resampling
 from churnfit.learning.certificates import certified
 from churnfit.learning.codes import MeasureBins
-from churnfit.learning.crossings import crossing_interval
+from churnfit.learning.crossings import crossing_interval, passes_between
 from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.learning.folds import Cohort
 from churnfit.learning.merging import overlap_wholly
@@ -33,28 +33,51 @@ FOUR = bins("x", [0, 10, 20, 30])
 def test_a_threshold_lies_where_the_band_lets_the_risk_pass():
     """The upper end passes 0 halfway from 0 to 10, the lower end a quarter of the way from 20 to 30."""
     lower, upper = np.array([-4.0, -3.0, -1.0, 3.0]), np.array([-2.0, 2.0, 4.0, 5.0])
-    assert crossing_interval(FOUR, lower, upper, at=12.0, stepped=False) == (5.0, 22.5)
+    assert passes_between(FOUR, lower, upper, at=12.0, stepped=False) == (5.0, 22.5)
 
 
 def test_steps_change_colour_at_cuts_only():
     """Surely below in the first bin, surely above in the last: from the first cut to the last."""
     lower, upper = np.array([-4.0, -3.0, -1.0, 3.0]), np.array([-2.0, 2.0, 4.0, 5.0])
-    assert crossing_interval(FOUR, lower, upper, at=15.0, stepped=True) == (5.0, 25.0)
+    assert passes_between(FOUR, lower, upper, at=15.0, stepped=True) == (5.0, 25.0)
 
 
 def test_whole_numbers_change_colour_at_a_whole_number():
     """The risk passes between 0 and 1 at the earliest, between 2 and 3 at the latest: from 1 to 3."""
     counts = bins("tickets", [0, 1, 2, 3], whole=True)
     lower, upper = np.array([-4.0, -3.0, -1.0, 3.0]), np.array([-2.0, 2.0, 4.0, 5.0])
-    assert crossing_interval(counts, lower, upper, at=2.0, stepped=False) == (1.0, 3.0)
+    assert passes_between(counts, lower, upper, at=2.0, stepped=False) == (1.0, 3.0)
 
 
 def test_an_end_is_open_where_the_band_never_leaves_the_level():
     """Nothing is surely below, nothing surely above; and the printed value is always inside."""
     lower, upper = np.full(4, -1.0), np.full(4, 1.0)
-    assert crossing_interval(FOUR, lower, upper, at=12.0, stepped=False) == (-np.inf, np.inf)
+    assert passes_between(FOUR, lower, upper, at=12.0, stepped=False) == (-np.inf, np.inf)
     sure = np.array([-2.0, -1.0, 1.0, 2.0])
-    assert crossing_interval(FOUR, sure, sure, at=19.0, stepped=False) == (15.0, 19.0)
+    assert passes_between(FOUR, sure, sure, at=19.0, stepped=False) == (15.0, 19.0)
+
+
+def test_a_twentieth_of_the_resamples_may_pass_on_either_side():
+    """Risks rise by 1 from 10 to 20, where a shift of 0 passes halfway; of −0.5 to 0.5, nine tenths lie within 0.45."""
+    risk = np.array([-1.5, -0.5, 0.5, 1.5]) + np.linspace(-0.5, 0.5, 101)[:, np.newaxis]
+    assert crossing_interval(FOUR, risk, at=15.0, stepped=False) == (10.5, 19.5)
+
+
+def test_between_whole_numbers_the_tenth_is_divided_as_makes_the_interval_shortest():
+    """Of 100 resamples 6 pass 0 by the value 1, 91 at 2 and 3 at 3: 2 alone holds nine tenths, though 6 are many.
+
+    Of a measured number a twentieth stays on either side: it may pass anywhere from 0, where 6 of 100 are above.
+    """
+    passed_by = np.repeat([1, 2, 3], [6, 91, 3])[:, np.newaxis]
+    risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
+    counts = bins("tickets", [0, 1, 2, 3], whole=True)
+    assert crossing_interval(counts, risk, at=2.0, stepped=False) == (2.0, 2.0)
+    low, high = crossing_interval(bins("days", [0, 1, 2, 3]), risk, at=2.0, stepped=False)
+    assert low < 1 < high <= 2
+    assert crossing_interval(counts, np.vstack([risk, risk[:6]]), at=2.0, stepped=False) == (1.0, 2.0)
+    passed_by = np.repeat([0, 2, 3], [40, 53, 7])[:, np.newaxis]  # below, nothing ends; above, 7 are no tenth
+    risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
+    assert crossing_interval(counts, risk, at=2.0, stepped=False) == (-np.inf, 2.0)
 
 
 def test_two_levels_overlap_wholly_when_neither_the_difference_nor_an_end_tells_them_apart():

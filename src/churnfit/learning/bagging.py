@@ -49,10 +49,13 @@ class Average:
         Churn logits, as in `Resampled`.
     logit : ndarray of shape (n_rows,)
         What is said of each row by what was not learned from it, matched to the base rate.
+    bold : float
+        What the mean of the resampled curves was multiplied by.
     """
 
     tables: Floats
     logit: Floats
+    bold: float
 
 
 def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
@@ -66,13 +69,15 @@ def averaged(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
     rows = learned.rows
     if learned.in_time:
         spread = _spread(sum_tables(learned.curves.design.codes, tables, 0.0), rows)
-        return Average(tables=tables * (_spread(learned.curves.logit, rows) / max(spread, _LEAST)), logit=learned.logit)
+        bold = _spread(learned.curves.logit, rows) / max(spread, _LEAST)
+        return Average(tables=bold * tables, logit=learned.logit, bold=bold)
     # resamples are as timid as the curves were told to be: one doubt of the whole card is enough
     once = max(learned.factors.values(), default=1.0) or 1.0
     unseen = _unseen(learned, resampled, cohort) / once
-    bold = earned_slope(unseen, rows.churned, rows.weight, most=np.inf)
-    logit = bold * unseen
-    return Average(tables=bold * tables / once, logit=logit + matched_intercept(logit, cohort.churned, cohort.weight))
+    earned = earned_slope(unseen, rows.churned, rows.weight, most=np.inf)
+    logit = earned * unseen
+    logit += matched_intercept(logit, cohort.churned, cohort.weight)
+    return Average(tables=earned * tables / once, logit=logit, bold=earned / once)
 
 
 def _unseen(learned: Learned, resampled: Resampled, cohort: Cohort) -> Floats:

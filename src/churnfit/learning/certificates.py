@@ -9,11 +9,12 @@ What is covered, given that the measure is on the card:
   that account is half as likely again to churn (red). Test inversion: every value at which the 90 % band of the risk
   reaches the level; an open end says that the band never leaves it.
 
-The curves are those of `churnfit.learning.resampling`, intervals their 5th and 95th percentiles, stretched to the
-printed value. Learning shapes and knots again in every resample is what makes them cover (`benchmarks/recovery.py`): on
-fixed knots, with or without the penalty, green thresholds are covered 70 % of the time. Not covered: that a pair's
-cells keep the order they were found in, and the chance that a measure without effect is on the card at all; its true
-weight is 0, and a card names it only when it looked otherwise.
+The curves are those of `churnfit.learning.resampling`, as bold as the card, intervals their 5th and 95th percentiles
+(of whole numbers the shortest of nine tenths), stretched to the printed value. Learning shapes and knots again in every
+resample is what makes them cover (`benchmarks/recovery.py`): on fixed knots, with or without the penalty, green
+thresholds are covered 70 % of the time. Not covered: that a pair's cells keep the order they were found in, and the
+chance that a measure without effect is on the card at all; its true weight is 0, and a card names it only when it
+looked otherwise.
 """
 
 from __future__ import annotations
@@ -201,9 +202,8 @@ class _Line:
     def _crossing(self, below: ValueBand, above: ValueBand, level: Floats) -> tuple[float, float]:
         sign = 1.0 if _RANK[above.band] > _RANK[below.band] else -1.0
         risk = sign * (self.above_average[:, : self.measure.n_bins] - level[:, np.newaxis])
-        lower, upper = np.quantile(self.resampled.spread(risk), _LEVEL, axis=0)
         stepped = isinstance(self.printed.curve, Stepped)
-        return crossing_interval(self.measure, lower, upper, at=above.low, stepped=stepped)
+        return crossing_interval(self.measure, self.resampled.spread(risk), at=above.low, stepped=stepped)
 
 
 def _stretched(draws: Floats, printed: float) -> tuple[float, float]:

@@ -212,7 +212,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             learned = learn_curves(cohort, self._settings())
             n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
             resampled = resampled_curves(learned, cohort, self._settings(), n_resamples)
-            curves, unseen = self._curves(learned, resampled, cohort)
+            curves, unseen, resampled = self._curves(learned, resampled, cohort)
             calibration = best_calibration(
                 unseen,
                 cohort.churned,
@@ -282,25 +282,27 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             else None,
         )
 
-    def _curves(self, learned: Learned, resampled: Resampled | None, cohort: Cohort) -> tuple[Curves, Floats]:
-        """Return the curves of the card, and what is said of rows they were not learned from (n_rows,).
+    def _curves(
+        self, learned: Learned, resampled: Resampled | None, cohort: Cohort
+    ) -> tuple[Curves, Floats, Resampled | None]:
+        """Return the card's curves, what is said of rows they were not learned from (n_rows,), and resamples as bold.
 
         Neighbours that cannot be told apart are merged; few churned get averages.
         """
         if resampled is None:
-            return learned.curves, learned.logit
+            return learned.curves, learned.logit, None
         settings = self._settings()
         if cohort.few_churned:
             some = resampled.first(_BAGGED)
             average = averaged(learned, some, cohort)
             curves = bagged_curves(merged_curves(learned, some, cohort), learned.rows, average, some, settings)
-            unseen = average.logit
+            unseen, as_bold = average.logit, resampled.times(average.bold)
         else:
-            curves, unseen = merged_curves(learned, resampled, cohort), learned.logit
+            curves, unseen, as_bold = merged_curves(learned, resampled, cohort), learned.logit, resampled
         order = settings.order
         if order is None or lead(order, curves, {}) >= min(AHEAD, lead(order, learned.curves, {})):
-            return curves, unseen
-        return learned.curves, learned.logit  # the wanted group must stay the heaviest
+            return curves, unseen, as_bold
+        return learned.curves, learned.logit, resampled  # the wanted group must stay the heaviest
 
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:
         """Return X as a DataFrame with named columns, checked as scikit-learn does."""

@@ -80,6 +80,10 @@ class Resampled:
             drew=self.drew[first],
         )
 
+    def times(self, factor: float) -> Resampled:
+        """Return the curves, each times `factor`."""
+        return replace(self, tables=factor * self.tables, means=factor * self.means)
+
     def spread(self, numbers: Floats) -> Floats:
         """Return what the resamples say of a number taken from every curve (n_curves, …): (n_resamples, …).
 
