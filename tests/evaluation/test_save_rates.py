@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnfit.evaluation.save_rates import churn_averted, save_rate, save_rates
+from churnfit.evaluation.save_rates import churn_averted, contradicts, save_rate, save_rates
 
 
 def side(playbook: str, reason: str, *, held_out: bool, accounts: int, churned: int) -> pd.DataFrame:
     """Return so many accounts, of which the first so many churned, and each second of the queued was called."""
     return pd.DataFrame(
         {
+            "account_id": [f"{playbook} {reason} {held_out} {number}" for number in range(accounts)],
             "playbook": playbook,
             "reason": reason,
             "held_out": held_out,
@@ -46,9 +47,10 @@ def test_a_playbook_saves_or_does_nothing_or_is_not_known_yet() -> None:
         expected=0.3,
     )
     assert dict(zip(table["playbook"], table["verdict"], strict=True)) == {
-        "a": "saves", "b": "does nothing", "c": "not known yet", "d": "does harm", "e": "too few", "f": "too few"
+        "": "does nothing", "a": "saves", "b": "does nothing", "c": "not known yet", "d": "does harm", "e": "too few",
+        "f": "too few",
     }  # fmt: skip
-    a = table.iloc[0]
+    a = table.iloc[1]
     assert (a["queued"], a["called"], a["held_out"]) == (1000, 500, 200)
     assert (a["averted"], a["save_rate"]) == (pytest.approx(0.3), pytest.approx(0.75))  # 40 % - 10 %; 1 - 10 / 40
     assert (
@@ -68,6 +70,28 @@ def test_reasons_of_a_playbook_stand_apart_where_there_are_several() -> None:
     assert table["reason"].tolist() == ["", "logins", "seats"]
     assert table["save_rate"].tolist() == pytest.approx([0.25, 0.5, 0.0])
     assert table["queued"].tolist() == [800, 400, 400]
+
+
+def test_all_playbooks_together_count_an_account_once() -> None:
+    """Everybody of b had been in a before: all are those of a. Of its 400 queued 80 left, of 200 held out 80: half."""
+    a = of_playbook("a", queued=(400, 80), held_out=(200, 80))
+    b = a.assign(playbook="b").iloc[::2]
+    table = save_rates(pd.concat([a, b]), expected=0.3)
+    assert table["playbook"].tolist() == ["", "a", "b"]
+    assert table["queued"].tolist() == [400, 400, 200]
+    assert table.loc[0, "save_rate"] == pytest.approx(0.5)
+
+
+def test_an_expected_rate_is_contradicted_when_the_interval_of_all_leaves_it_out() -> None:
+    """Half are saved, between 0.38 and 0.60: 0.3 is contradicted, 0.4 is not; of too few, nothing is."""
+    saved = save_rates(of_playbook("a", queued=(400, 80), held_out=(200, 80)), expected=0.3)
+    assert [round(end, 2) for end in saved.loc[0, ["save_rate_low", "save_rate_high"]]] == [0.38, 0.6]
+    assert contradicts(saved, 0.3)
+    assert contradicts(saved, 0.62)
+    assert not contradicts(saved, 0.4)
+    few = save_rates(of_playbook("a", queued=(10, 0), held_out=(10, 9)), expected=0.3)
+    assert not contradicts(few, 0.3)
+    assert not contradicts(few.iloc[:0], 0.3)
 
 
 def test_nobody_held_out_tells_nothing() -> None:

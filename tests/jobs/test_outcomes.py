@@ -164,7 +164,9 @@ def test_what_the_queue_saved_is_measured_by_who_was_held_out(
     assert (row["queued"], row["called"], row["held_out"]) == (80 - len(alone), 0, len(alone))
     assert (row["churn_queued"], row["churn_held_out"]) == (0.0, pytest.approx(len(left) / len(alone)))
     assert (row["save_rate"], row["verdict"]) == (1.0, "saves")
-    assert "100.0 % (" in churnfit("outcomes", cwd=small.root).out
+    said = " ".join(churnfit("outcomes", cwd=small.root).out.split())
+    assert "The bands count on 20.0 % of churners saved; measured: 100.0 % (" in said
+    assert "set red's save_rate to 1.00 in " in said
     early = churnfit("outcomes", "--json", "--as-of", f"{at(75):%Y-%m-%d}", cwd=small.root)
     assert json.loads(early.out)["save_rates"] == []  # day 80 has not come: nothing is known
 

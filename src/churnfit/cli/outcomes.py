@@ -20,6 +20,8 @@ app.add_typer(outcomes, name="outcomes")
 @outcomes.callback(invoke_without_command=True)
 def counted(context: typer.Context, card: CardOption = None, as_of: AsOf = None, as_json: AsJson = False) -> None:
     """Print how many calls to action ended how, and what they saved, per playbook and reason; `import` is below."""
+    from churnfit.evaluation.prose import percent
+    from churnfit.evaluation.save_rates import contradicts
     from churnfit.jobs.outcomes import outcome_counts, save_rates
 
     if context.invoked_subcommand is not None:
@@ -35,9 +37,19 @@ def counted(context: typer.Context, card: CardOption = None, as_of: AsOf = None,
         title = f"{name}: accounts in the queue beside those held out, 90 % intervals"
         print_table(_SAVED, [_said(row) for row in saved.to_dict("records")], title=title)
     idle = [
-        row for row in saved.to_dict("records") if row["verdict"] in ("does nothing", "does harm") and not row["reason"]
+        row
+        for row in saved.to_dict("records")
+        if row["verdict"] in ("does nothing", "does harm") and row["playbook"] and not row["reason"]
     ]
     print_lines(*(f"Playbook {row['playbook']} {row['verdict']}: {_range(row, 'save_rate')} saved." for row in idle))
+    expected = workspace.spec(name).bands.red.save_rate
+    if contradicts(saved, expected):
+        row = saved.iloc[0].to_dict()
+        print_lines(
+            f"The bands count on {percent(expected)} of churners saved; measured: {_range(row, 'save_rate')}. To cut "
+            f"them and rank the queue by that, set red's save_rate to {max(0.0, row['save_rate']):.2f} in "
+            f"{workspace.cards[name]}, then fit."
+        )
 
 
 _SAVED = (
@@ -50,7 +62,7 @@ def _said(row: dict[Any, Any]) -> list[object]:
     from churnfit.evaluation.prose import percent
 
     return [
-        row["playbook"],
+        row["playbook"] or "all",
         row["reason"] or "all",
         row["queued"],
         row["called"],

@@ -12,36 +12,46 @@ import pandas as pd
 
 from churnfit.evaluation.intervals import Interval, share_of
 
-__all__ = ["FEWEST_ACCOUNTS", "FEWEST_CHURNERS", "churn_averted", "save_rate", "save_rates"]
+__all__ = ["FEWEST_ACCOUNTS", "FEWEST_CHURNERS", "churn_averted", "contradicts", "save_rate", "save_rates"]
 
 FEWEST_ACCOUNTS, FEWEST_CHURNERS = 20, 5
 """Of accounts on each side, and of churners among the held-out: below, a ratio of two rates is anybody's guess."""
 
 
 def save_rates(accounts: pd.DataFrame, *, expected: float) -> pd.DataFrame:
-    """Return per playbook, and per playbook and reason, what came of calling: one row each, the whole playbook first.
+    """Return what came of calling, per playbook, and per playbook and reason: one row each, wholes first.
 
     Parameters
     ----------
     accounts : pandas.DataFrame
-        A row per account and CTA whose horizon is over: playbook, reason, held_out (bool), called (bool), churned
-        (0 or 1).
+        A row per CTA whose horizon is over, oldest first: account_id, playbook, reason, held_out (bool), called (bool),
+        churned (0 or 1). In every comparison an account counts once, with its first row there.
     expected : float
         The save rate (0 to 1) that the bands count on.
 
     Returns
     -------
     pandas.DataFrame
-        playbook, reason ("" for all of the playbook), queued, called (of the queued), held_out (accounts), churn_queued
-        and churn_held_out (rates), averted_low, averted, averted_high (held-out minus queued churn rate),
-        save_rate_low, save_rate, save_rate_high (the share of churners saved), both with 90 % intervals, and verdict:
-        "too few", "saves", "does harm", "does nothing" (the interval holds 0, ends below `expected`), "not known yet".
+        playbook ("" for all, where there are several), reason ("" for all of the playbook), queued, called (of the
+        queued), held_out (accounts), churn_queued and churn_held_out (rates), averted_low, averted, averted_high
+        (held-out minus queued churn rate), save_rate_low, save_rate, save_rate_high (the share of churners saved), both
+        with 90 % intervals, and verdict: "too few", "saves", "does harm", "does nothing" (the interval holds 0, ends
+        below `expected`), "not known yet".
     """
-    named = accounts.groupby("playbook")["reason"].transform("nunique") > 1
-    whole = accounts.assign(reason="")
-    rows = [*whole.groupby(list(_KEY)), *accounts[named].groupby(list(_KEY))]
+    parts = [accounts.assign(reason="")]
+    if accounts["playbook"].nunique() > 1:
+        parts.append(accounts.assign(playbook="", reason=""))
+    parts.append(accounts[accounts.groupby("playbook")["reason"].transform("nunique") > 1])
+    rows = [pair for part in parts for pair in part.drop_duplicates(["account_id", *_KEY]).groupby(list(_KEY))]
     table = [dict(zip(_KEY, key, strict=True)) | _compared(group, expected) for key, group in rows]
     return pd.DataFrame(table, columns=_COLUMNS).sort_values(list(_KEY), ignore_index=True)
+
+
+def contradicts(saved: pd.DataFrame, expected: float) -> bool:
+    """Say whether the save rate of all accounts in `saved` (of `save_rates`) is known, and surely not `expected`."""
+    if saved.empty or saved.iloc[0]["verdict"] == "too few":
+        return False
+    return not saved.iloc[0]["save_rate_low"] <= expected <= saved.iloc[0]["save_rate_high"]
 
 
 _KEY = ("playbook", "reason")

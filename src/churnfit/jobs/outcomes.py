@@ -90,8 +90,8 @@ def outcome_counts(workspace: Workspace, card: str) -> pd.DataFrame:
 def save_rates(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
     """Return what calls saved, per playbook and reason, as `churnfit.evaluation.save_rates.save_rates`.
 
-    Each account counts once per playbook and reason, with its first CTA there since the card first held one out, if the
-    horizon after it is over as labels are. Empty where nobody was held out.
+    Counted are CTAs since the card first held one out, if the horizon after them is over as labels are. Empty where
+    nobody was held out.
     """
     spec = workspace.spec(card)
     with closing(workspace.store()) as store:
@@ -111,7 +111,6 @@ def save_rates(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.Da
     if opened:
         churned = answered(workspace, spec, rows[["account_id", "as_of"]].drop_duplicates(), as_of=as_of)
         rows = rows.merge(churned, on=["account_id", "as_of"]).sort_values("as_of", kind="stable")
-        rows = rows.drop_duplicates(["account_id", "playbook", "reason"])
     else:
         rows["churned"] = 0
     return compared(rows, expected=spec.bands.red.save_rate)
