@@ -25,23 +25,22 @@ check: .venv/installed-dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 	$(BIN)/pytest --nbmake notebooks --numprocesses 0
-	$(MAKE) --no-print-directory benchmarks-smoke wheel-check
+	$(MAKE) --no-print-directory --jobs 2 benchmarks-smoke wheel-check
 
 # each benchmark once, on its smallest size: that it still runs, not how fast
-benchmarks-smoke: .venv/installed-dev
-	$(BIN)/python benchmarks/start_up.py --repeats 1
-	$(BIN)/python benchmarks/oulad_intakes.py --trials 1
-	$(BIN)/python benchmarks/recovery.py --smoke
-	$(BIN)/python benchmarks/treatment.py --smoke
-	$(BIN)/python benchmarks/small_cohorts.py --smoke
-	$(BIN)/python benchmarks/large_fit.py --smoke --cache build/learners
-	$(BIN)/python benchmarks/leaks.py --smoke
-	$(BIN)/python benchmarks/decisions.py --smoke
-	$(BIN)/python benchmarks/history.py --smoke
-	$(BIN)/python benchmarks/queue_weeks.py --smoke
-	$(BIN)/python benchmarks/store.py --smoke
-	$(BIN)/python benchmarks/scoring.py --smoke
-	$(BIN)/python benchmarks/learners/run.py --smoke --cache build/learners
+SMOKES := start_up oulad_intakes recovery treatment small_cohorts large_fit leaks decisions history queue_weeks store \
+	scoring learners/run
+
+.PHONY: $(SMOKES:%=smoke-%)
+benchmarks-smoke: $(SMOKES:%=smoke-%)
+
+$(SMOKES:%=smoke-%): smoke-%: .venv/installed-dev
+	$(BIN)/python benchmarks/$*.py $(SMALLEST)
+
+smoke-%: SMALLEST = --smoke
+smoke-start_up: SMALLEST = --repeats 1
+smoke-oulad_intakes: SMALLEST = --trials 1
+smoke-large_fit smoke-learners/run: SMALLEST = --smoke --cache build/learners
 
 # the built wheel, alone: its package data and its command, from a folder that is not the repository
 wheel-check: .venv/installed-dev

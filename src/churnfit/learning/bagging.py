@@ -3,7 +3,8 @@
 One draw of few accounts decides between a knot and none, a turn and none; averaged over resamples such choices become
 matters of degree, and what only chance said about a measure cancels out. Every resample leaves out a third of the
 accounts: what those that left an account out say of it on average tells how bold the average may be. It is then said
-like any curve: in one shape, with a few knots or the levels there are.
+like any curve: in one shape, with a few knots or the levels there are. Of an average that turns, the lesser side is
+learned again from all accounts: resamples that saw no turn say nothing of its height.
 
 References
 ----------
@@ -24,7 +25,7 @@ from churnfit.learning.calibration import earned_slope, matched_intercept
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan, plan_curve
 from churnfit.learning.folds import Cohort
-from churnfit.learning.joint import Curves, make_design
+from churnfit.learning.joint import Curves, Prices, make_design, refit
 from churnfit.learning.penalties import SHAPES, CodedRows, Settings
 from churnfit.learning.resampling import Resampled
 from churnfit.learning.selection import Learned
@@ -36,6 +37,7 @@ __all__ = ["Average", "averaged", "bagged_curves"]
 Floats: TypeAlias = NDArray[np.float64]
 
 _LEAST = 1e-9  # weight: an empty level has some height
+_SIDE_PRICE = 0.3  # log-likelihood units per logit of a curve that turns: as little as while shapes compete
 _GAIN = 0.05  # log-likelihood units that a knot or a turn must gain: an average has few bends that chance put there
 
 
@@ -92,16 +94,16 @@ def _unseen(learned: Learned, resampled: Resampled, cohort: Cohort) -> Floats:
 
 
 def bagged_curves(
-    curves: Curves, rows: CodedRows, average: Average, resampled: Resampled, settings: Settings
+    curves: Curves, learned: Learned, average: Average, resampled: Resampled, settings: Settings
 ) -> Curves:
     """Return the `average`, in the order and with the levels of `curves`; numbers get new knots.
 
     Parameters
     ----------
     curves : Curves
-        Of the measures that were resampled, learned from all `rows`.
+        Those of `learned`, neighbours merged or not.
     """
-    codes = curves.design.codes
+    codes, rows = curves.design.codes, learned.rows
     tables = average.tables
     logit = sum_tables(codes, tables, 0.0)
     p = sigmoid(logit + matched_intercept(logit, rows.churned, rows.weight))
@@ -116,8 +118,34 @@ def bagged_curves(
         centre = plan.start[0] + float(design.mean_increments[index] @ np.diff(plan.start))
         states = np.flatnonzero((design.measure_of == index) & design.is_state)
         coefficients[states] = table[measure.n_bins :][: len(states)] - centre
-    said = Curves(design=design, intercept=0.0, coefficients=coefficients)
+    said = _with_both_sides(Curves(design=design, intercept=0.0, coefficients=coefficients), rows, learned.prices)
     return replace(said, intercept=matched_intercept(said.logit, rows.churned, rows.weight))
+
+
+def _with_both_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:
+    """Return the curves; those that turn have the lesser side that all rows give them, as bold as the average is.
+
+    Where every second resample turned, the average of that side is half as high as it is: the other half doubted the
+    shape, not the height. Once the average has turned, that doubt is settled.
+    """
+    design = said.design
+    sides = [_lesser_side(said, j) for j, plan in enumerate(said.plans) if plan.graded and {-1, 1} <= set(plan.signs)]
+    if not sides:
+        return said
+    lesser = np.logical_or.reduce(sides)
+    price = prices.of(design)
+    turned = np.unique(design.measure_of[lesser])
+    price[turned] = np.minimum(price[turned], _SIDE_PRICE)
+    again = refit(design, rows.churned, rows.weight, price)
+    bold = _spread(said.logit, rows) / max(_spread(again.logit, rows), _LEAST)
+    return replace(said, coefficients=np.where(lesser, bold * again.coefficients, said.coefficients))
+
+
+def _lesser_side(said: Curves, index: int) -> NDArray[np.bool_]:
+    """Return which columns (n_columns,) are the side of plan `index` that moves less."""
+    own = (said.design.measure_of == index) & ~said.design.is_state
+    sides = [own & (said.coefficients > 0), own & (said.coefficients < 0)]
+    return min(sides, key=lambda side: float(np.abs(said.coefficients[side]).sum()))
 
 
 def _spread(logit: Floats, rows: CodedRows) -> float:

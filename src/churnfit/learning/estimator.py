@@ -295,7 +295,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if cohort.few_churned:
             some = resampled.first(_BAGGED)
             average = averaged(learned, some, cohort)
-            curves = bagged_curves(merged_curves(learned, some, cohort), learned.rows, average, some, settings)
+            curves = bagged_curves(merged_curves(learned, some, cohort), learned, average, some, settings)
             unseen, as_bold = average.logit, resampled.times(average.bold)
         else:
             curves, unseen, as_bold = merged_curves(learned, resampled, cohort), learned.logit, resampled
