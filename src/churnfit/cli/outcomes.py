@@ -33,21 +33,22 @@ def counted(context: typer.Context, card: CardOption = None, as_of: AsOf = None,
         return
     rows = [tuple(row) for row in counts.itertuples(index=False)]
     print_table([str(column).replace("_", " ") for column in counts.columns], rows, title=name)
-    if not saved.empty:
+    compared = saved.to_dict("records")
+    if compared:
         title = f"{name}: accounts in the queue beside those held out, 90 % intervals"
-        print_table(_SAVED, [_said(row) for row in saved.to_dict("records")], title=title)
+        print_table(_SAVED, [_said(row) for row in compared], title=title)
     idle = [
         row
-        for row in saved.to_dict("records")
+        for row in compared
         if row["verdict"] in ("does nothing", "does harm") and row["playbook"] and not row["reason"]
     ]
     print_lines(*(f"Playbook {row['playbook']} {row['verdict']}: {_range(row, 'save_rate')} saved." for row in idle))
     expected = workspace.spec(name).bands.red.save_rate
     if contradicts(saved, expected):
-        row = saved.iloc[0].to_dict()
+        whole = compared[0]
         print_lines(
-            f"The bands count on {percent(expected)} of churners saved; measured: {_range(row, 'save_rate')}. To cut "
-            f"them and rank the queue by that, set red's save_rate to {max(0.0, row['save_rate']):.2f} in "
+            f"The bands count on {percent(expected)} of churners saved; measured: {_range(whole, 'save_rate')}. To cut "
+            f"them and rank the queue by that, set red's save_rate to {max(0.0, whole['save_rate']):.2f} in "
             f"{workspace.cards[name]}, then fit."
         )
 

@@ -118,11 +118,11 @@ def bagged_curves(
         centre = plan.start[0] + float(design.mean_increments[index] @ np.diff(plan.start))
         states = np.flatnonzero((design.measure_of == index) & design.is_state)
         coefficients[states] = table[measure.n_bins :][: len(states)] - centre
-    said = _with_both_sides(Curves(design=design, intercept=0.0, coefficients=coefficients), rows, learned.prices)
+    said = _with_lesser_sides(Curves(design=design, intercept=0.0, coefficients=coefficients), rows, learned.prices)
     return replace(said, intercept=matched_intercept(said.logit, rows.churned, rows.weight))
 
 
-def _with_both_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:
+def _with_lesser_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:
     """Return the curves; those that turn have the lesser side that all rows give them, as bold as the average is.
 
     Where every second resample turned, the average of that side is half as high as it is: the other half doubted the

@@ -285,8 +285,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _curves(
         self, learned: Learned, resampled: Resampled | None, cohort: Cohort
     ) -> tuple[Curves, Floats, Resampled | None]:
-        """Return the card's curves, what is said of rows they were not learned from (n_rows,), and resamples as bold.
+        """Return the card's curves, what is said of rows they were not learned from (n_rows,), and the resamples.
 
+        These are as bold as the card, to certify it.
         Neighbours that cannot be told apart are merged; few churned get averages.
         """
         if resampled is None:
