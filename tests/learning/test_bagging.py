@@ -215,17 +215,19 @@ def test_what_certifies_a_card_is_as_bold_as_it_is(monkeypatch: pytest.MonkeyPat
     def average_of(learned: Learned, resampled: Resampled, cohort: Cohort) -> Average:
         found = averaged(learned, resampled, cohort)
         twice = replace(found, tables=2 * found.tables, bold=2 * found.bold)
-        seen.append(twice.tables)
+        seen.append((twice.tables, twice.bold * resampled.means))
         return twice
 
     def certifying(card: Scorecard, resampled: Resampled, cohort: Cohort) -> Scorecard:
-        seen.append(resampled.tables.mean(axis=0))
+        seen.append((resampled.tables.mean(axis=0), resampled.means))
         return card
 
     monkeypatch.setattr(estimator, "averaged", average_of)
     monkeypatch.setattr(estimator, "certified", certifying)
     ScorecardClassifier(certify=50).fit(*cohort())
-    assert seen[1] == pytest.approx(seen[0])
+    (tables, means), (certified_tables, certified_means) = seen
+    assert certified_tables == pytest.approx(tables)
+    assert certified_means == pytest.approx(means)
 
 
 def test_many_churned_speak_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:

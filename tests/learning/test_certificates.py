@@ -75,6 +75,9 @@ def test_between_whole_numbers_the_tenth_is_divided_as_makes_the_interval_shorte
     low, high = crossing_interval(bins("days", [0, 1, 2, 3]), risk, at=2.0, stepped=False)
     assert low < 1 < high <= 2
     assert crossing_interval(counts, np.vstack([risk, risk[:6]]), at=2.0, stepped=False) == (1.0, 2.0)
+    passed_by = np.repeat([0, 2, 3], [6, 91, 3])[:, np.newaxis]  # a twentieth would leave the lower end open
+    risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
+    assert crossing_interval(counts, risk, at=2.0, stepped=False) == (2.0, 2.0)
     passed_by = np.repeat([0, 2, 3], [40, 53, 7])[:, np.newaxis]  # below, nothing ends; above, 7 are no tenth
     risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
     assert crossing_interval(counts, risk, at=2.0, stepped=False) == (-np.inf, 2.0)
