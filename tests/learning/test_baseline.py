@@ -36,10 +36,11 @@ def test_probability_is_the_churn_rate_that_goes_with_the_health():
     assert hand_made_probability(health, churned, [0.0, 50.0, 100.0]) == pytest.approx([0.8, 0.5, 0.2], abs=1e-3)
 
 
-@pytest.mark.parametrize("health", [[0.0, 0.0, 100.0, 100.0], [50.0] * 4])
+@pytest.mark.parametrize("health", [[0.0, 0.0, 100.0, 100.0], [50.0] * 4, [83.3] * 4, [0.1] * 4])
 def test_a_card_that_ranks_upside_down_or_not_at_all_gets_the_base_rate(health):
-    """Churners were the healthier ones, or everybody is alike: no credit."""
-    assert hand_made_probability(health, [0, 0, 1, 1], [10.0, 90.0]).tolist() == [0.5, 0.5]
+    """Churners were the healthier ones, or everybody is alike, whatever their mean rounds to: no credit."""
+    many, churned = np.repeat(health, 25), np.repeat([0, 0, 0, 1], 25)
+    assert hand_made_probability(many, churned, [10.0, 90.0]).tolist() == pytest.approx([0.25, 0.25])
 
 
 def test_one_class_is_an_error():

@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 from tests.learning.test_tree_interactions import by_enumeration
 
 from churnfit.errors import DataError
+from churnfit.learning.boosting import encoding_of
 from churnfit.learning.challenger import fit_challenger
 from churnfit.spec import Challenger
 
@@ -65,6 +66,14 @@ def test_its_reasons_are_exact_with_gaps(world, whole):
     for place, row in enumerate(design[:4]):
         defined, _ = by_enumeration(whole.booster, row, range(design.shape[1]))
         assert found[place] == pytest.approx([defined.get(column, 0.0) for column in range(4)], abs=1e-9)
+
+
+@pytest.mark.parametrize("gap", [None, np.nan])
+def test_a_level_called_like_a_gap_is_none(gap):
+    """Plan "None" or "nan" and no plan at all are two things."""
+    X = pd.DataFrame({"plan": pd.Series([str(gap), "basic", gap], dtype=object)})
+    encoded = encoding_of(X).encoded(X).ravel()
+    assert np.isnan(encoded).tolist() == [False, False, True]
 
 
 def test_an_unseen_level_counts_as_missing(world, whole):

@@ -182,15 +182,30 @@ def test_rows_that_stand_for_others_set_the_level_and_no_points():
     assert np.average(predicted, weights=stands_for) == pytest.approx(np.average(y, weights=stands_for), abs=1e-6)
 
 
+def test_rows_that_stand_for_none_teach_points_and_nothing_else():
+    """A row may stand for no row at all: the level and the calibration do without it."""
+    X, y, began, _ = weighted_table()
+    stands_for = np.where(X["a"] == 5.0, 0.0, 1.0)
+    card = ScorecardClassifier(penalties=(2.0,), folds=2).fit(X, y, began=began, stands_for=stands_for).card_
+    assert card.base_rate == pytest.approx(np.average(y, weights=stands_for))
+
+
 def test_a_weight_of_zero_is_no_row():
     """The same bytes as without those rows, whatever stands in them."""
     X, y, began, weight = weighted_table()
     kept = weight == 1.0
     spoiled = X.copy()
-    spoiled.loc[~kept, "a"] = 999.0
+    spoiled.loc[~kept, "a"] = np.inf
+    health = 50.0 - X["a"].to_numpy()
     settings = ScorecardClassifier(penalties=(2.0,), folds=2)
-    by_weight = clone(settings).fit(spoiled, np.where(kept, y, 1), sample_weight=kept.astype(float), began=began)
-    by_rows = clone(settings).fit(X[kept], y[kept], began=began[kept])
+    by_weight = clone(settings).fit(
+        spoiled,
+        np.where(kept, y, 1),
+        sample_weight=kept.astype(float),
+        began=began,
+        prior_health=np.where(kept, health, np.nan),
+    )
+    by_rows = clone(settings).fit(X[kept], y[kept], began=began[kept], prior_health=health[kept])
     assert by_weight.card_ == by_rows.card_
     assert np.isnan(by_weight.out_of_fold_probability_[~kept]).all()
 
@@ -286,6 +301,37 @@ REFUSED = {
         lambda X, y: ((X, y), {}),
         SpecError,
         "CF503.*nearest valid name: 'higher_is_better'",
+    ),
+    "a group of nothing": (
+        {"measure_groups": {"login": "use"}, "heaviest_group": "use"},
+        lambda X, y: ((X, y), {}),
+        SpecError,
+        "CF503.*came 'login'. Mend it; nearest valid name: 'logins'",
+    ),
+    "a heaviest group that is none": (
+        {"measure_groups": {"logins": "use"}, "heaviest_group": "uses"},
+        lambda X, y: ((X, y), {}),
+        SpecError,
+        "CF503 heaviest_group: .*nearest valid name: 'use'",
+    ),
+    "a heaviest group of no groups": (
+        {"heaviest_group": "use"},
+        lambda X, y: ((X, y), {}),
+        SpecError,
+        "CF503 heaviest_group: ",
+    ),
+    "no penalties": ({"penalties": ()}, lambda X, y: ((X, y), {}), SpecError, "CF503 penalties: .*one or more"),
+    "rows without an account": (
+        {},
+        lambda X, y: ((X, y), {"groups": np.where(np.arange(len(y)) < 9, None, "A")}),
+        DataError,
+        "CF201 groups: .*came 9 of 600 rows without",
+    ),
+    "unknown hand-made health": (
+        {},
+        lambda X, y: ((X, y), {"prior_health": np.where(np.arange(len(y)) < 9, np.nan, 50.0)}),
+        DataError,
+        "CF202 prior_health: .*came 9 rows without",
     ),
     "no segment column": (
         {"segment_column": "plans"},

@@ -110,6 +110,24 @@ def test_of_many_accounts_all_that_churned_are_heard():
     assert len(found - set(readings)) <= 1
 
 
+@pytest.mark.parametrize(("n", "level"), [(30_000, -3.2), (60_000, -5.3)], ids=["4 % churned", "0.5 %"])
+def test_noise_in_many_rows_is_no_more_evidence_than_in_few(n, level):
+    """Eight noisy measures beside one that decides, four draws: of 32 about two pass, and more than six in 1 of 100.
+
+    What chance gains is learned from 5,000 of the rows; at the price of all of them chance would find nothing there,
+    and nearly all noise would pass.
+    """
+    passed = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        deciding = rng.normal(size=n)
+        noise = {f"noise {j}": np.round(rng.normal(size=n), 2) for j in range(8)}
+        found = kept({"deciding": deciding} | noise, rng.random(n) < sigmoid(level - 0.5 * deciding), price=4.0)
+        assert "deciding" in found
+        passed += len(found) - 1
+    assert passed <= 6
+
+
 def test_rows_of_one_account_are_one_piece_of_evidence():
     """Forty accounts, ten equal rows each, churn drawn by account: 400 rows, and no more evidence than forty.
 

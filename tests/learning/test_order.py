@@ -90,6 +90,21 @@ def test_the_order_holds_on_a_certified_card():
     assert weights["care"] >= max(weights.values())
 
 
+@pytest.mark.parametrize("seed", [4, 8, 12])
+def test_a_pair_counts_for_its_group_once_levels_are_merged(seed):
+    """Two measures matter together more than those of the wanted group: without their pair it would seem to lead."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(rng.normal(size=(600, 4)), columns=["logins", "seats", "tickets", "wait"])
+    logit = -1.6 + 1.6 * np.sign(X["logins"] * X["seats"]) + 0.7 * X["tickets"] + 0.4 * X["wait"] + 0.3 * X["logins"]
+    y = (rng.random(600) < sigmoid(logit.to_numpy())).astype(int)
+    groups = {name: GROUPS[name] for name in X}
+    learner = ScorecardClassifier(**QUICK | {"measure_groups": groups}, pairs=1, heaviest_group="care").fit(X, y)
+    members = {pair.name: pair.members for pair in learner.card_.pairs}
+    of_use = [w for name, w in learner.card_.weights.items() if groups[members.get(name, (name,))[0]] == "use"]
+    assert members
+    assert sum(of_use) <= 50
+
+
 def test_a_group_that_leads_already_is_said_to_and_nothing_changes():
     """But for that sentence the card is the same."""
     X, y = customers()
@@ -114,6 +129,6 @@ def test_a_card_without_any_evidence_has_no_heaviest_group():
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"noise": rng.normal(size=600)})
     y = (rng.random(600) < 0.3).astype(int)
-    card = ScorecardClassifier(**QUICK, heaviest_group="luck").fit(X, y).card_
+    card = ScorecardClassifier(**QUICK | {"measure_groups": {"noise": "luck"}}, heaviest_group="luck").fit(X, y).card_
     assert card.measures == ()
     assert card.remarks == ("Group 'luck' cannot be made the heaviest: its measures tell too little.",)

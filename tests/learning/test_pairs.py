@@ -173,6 +173,14 @@ def test_a_category_called_like_a_gap_can_be_one_of_a_pair():
     assert cells == {"'no data'", "'year'", "no data"}
 
 
+def test_levels_whose_cells_would_read_alike_are_no_pair():
+    """ "a" with "b · c" and "a · b" with "c" are both "a · b · c"."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"first": rng.choice(["a", "a · b"], 900), "second": rng.choice(["b · c", "c"], 900)})
+    y = (rng.random(900) < sigmoid(np.where((X["first"] == "a") == (X["second"] == "c"), 1.5, -3.5))).astype(int)
+    assert not ScorecardClassifier(pairs=1, **QUICK).fit(X, y).card_.pairs
+
+
 def test_a_category_never_seen_stands_with_one_that_was():
     """Its bin is −1; the pair's table still has a cell for it."""
     found, bins = found_in(*by_plan(800))

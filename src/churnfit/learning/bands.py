@@ -218,7 +218,10 @@ def _earning_most(ladder: _Ladder, bands: Bands, most: int) -> tuple[int, int]:
 
 
 def _reaching(ladder: _Ladder, rule: str, target: float) -> int:
-    """Return the cut below which accounts reach the target of `rule`; 0 where none does."""
+    """Return the cut below which accounts reach the target of `rule`.
+
+    Of recall the lowest such cut, 100 where none does; of the others the highest, 0 where none does.
+    """
     called, churned = _below(ladder.rows), _below(ladder.rows * ladder.probability)
     if rule == "recall":
         enough = churned >= target * float(ladder.rows @ ladder.probability) / _ROUNDING

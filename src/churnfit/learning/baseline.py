@@ -118,9 +118,9 @@ def probability_of_health(
         Log-likelihood units that a slope of one logit per standard deviation costs, times two.
     """
     base_rate = float(np.average(churned, weights=weight))
-    centre, spread = trained.mean(), trained.std()
-    if spread == 0:
+    if np.ptp(trained) == 0:
         return np.full(len(asked), base_rate)
+    centre, spread = trained.mean(), trained.std()
     problem = BoundedProblem(
         rows=DenseRows(np.column_stack([np.ones(len(trained)), (centre - trained) / spread])),
         churned=churned,

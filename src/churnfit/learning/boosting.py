@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from churnfit.scorecard.points import text_values
 from churnfit.tables import STATE_SUFFIX
 
 __all__ = ["Encoding", "Task", "encoding_of"]
@@ -40,7 +41,7 @@ class Encoding:
         for place, name in enumerate(self.columns):
             if name in self.levels:
                 known = {level: float(code) for code, level in enumerate(self.levels[name])}
-                design[:, place] = [known.get(str(value), np.nan) for value in X[name]]
+                design[:, place] = [known.get(value, np.nan) for value in text_values(X[name])]
             else:
                 design[:, place] = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
         return design

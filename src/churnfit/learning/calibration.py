@@ -241,8 +241,10 @@ class _Counted:
 
     @classmethod
     def of(cls, logit: Floats, churned: Floats, weight: Floats) -> _Counted:
-        x, at = np.unique(logit, return_inverse=True)
-        rows, lost = (np.bincount(at, weights=amounts).astype(np.float64) for amounts in (weight, weight * churned))
+        counted = weight > 0
+        x, at = np.unique(logit[counted], return_inverse=True)
+        amounts = weight[counted], (weight * churned)[counted]
+        rows, lost = (np.bincount(at, weights=amount).astype(np.float64) for amount in amounts)
         return cls(x, rows, lost)
 
     def rising(self) -> Floats:

@@ -36,6 +36,7 @@ from churnfit.learning.refusals import (
     refuse_one_class,
     refuse_too_few,
     refuse_uneven,
+    refuse_unknown_health,
     refuse_unknown_settings,
 )
 from churnfit.learning.resampling import Resampled, resampled_curves
@@ -60,7 +61,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ``auto`` (default), ``higher_is_better``, ``lower_is_better``, ``healthy_range`` or ``free`` (may turn more than
         once) per measure.
     max_knots : int, default=7
-        Most knots of a graded curve. More than five are kept only where they gain much.
+        Most knots of a graded curve, its ends and its turn included whatever this says. More than five are kept only
+        where they gain much.
     max_levels : int, default=8
         Most levels of a categorical measure.
     penalties : sequence of float, default=(0.5, 1, 2, 4, 8, 16)
@@ -166,16 +168,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X : DataFrame or array of shape (n_rows, n_measures)
             A DataFrame may hold text (categories), gaps, and ``<measure>__state`` columns saying why.
         y : array of shape (n_rows,)
-            Two classes; the greater means churned.
+            Two classes; which one means churned says `churned_class`.
         sample_weight : array of shape (n_rows,), optional
-            Weight of each row, >= 0.
+            How many rows each row counts for, >= 0: a row of weight 0 is none, whatever stands in it, and rows of
+            weight 0.001 are hardly any evidence.
         stands_for : array of shape (n_rows,), optional
             How many rows of the cohort each row stands for, >= 0, where others like it had to be left out because they
             were called. Base rate, reference, calibration and level follow it, points do not: whom one calls follows
             from the measures, so between accounts of equal measures the held-out say nothing else, and few rows that
             count for many only make points uncertain.
         groups : array of shape (n_rows,), optional
-            The account of each row; absent, each row is its own.
+            The account of each row, no gaps; absent, each row is its own.
         began : array of shape (n_rows,), optional
             When each row's stage began (one moment per account): folds are then blocks of cohorts in time.
         prior_health : array of shape (n_rows,), optional
@@ -184,13 +187,19 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         DataError
-            CF102 when there is one class, CF103 when there are too few accounts or churners, CF112 for a bad weight,
-            CF202 for infinite values, CF212 and CF217 when `segment_column` is not a text column of X.
+            CF102 when there is one class, CF103 when there are too few accounts or churners, or few of which the
+            measures tell no more than chance, CF105 when no label is `churned_class`, CF112 for a bad weight, CF201
+            when a row has no account, CF202 for infinite values and unknown `prior_health`, CF212 and CF217 when
+            `segment_column` is not a text column of X.
         SpecError
-            CF503 when `shapes` names no measure of X, or no shape.
+            CF503 when `shapes` or `measure_groups` name no measure of X, `shapes` no shape or `heaviest_group` no
+            group, or when there are no `penalties`.
+        ValueError
+            When X and the columns beside it differ in length, or y has more than two classes.
         """
         frame = self._table(X, reset=True, y=y)
-        refuse_unknown_settings(frame, dict(self.shapes or {}), self.segment_column)
+        settings = self._settings()
+        refuse_unknown_settings(frame, settings, self.segment_column)
         churned = self._labels(y, len(frame))
         cohort = Cohort(
             frame=frame,
@@ -204,15 +213,17 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         used = cohort.weight > 0
         stand_in = checked_weights(stands_for, frame, where="stands_for")[used]
         cohort = cohort.take(used)
+        refuse_endless(cohort.frame)
+        refuse_unknown_health(cohort.prior_health)
         represented = replace(cohort, weight=cohort.weight * stand_in)
         refuse_one_class(represented)
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
         # a card's matrices are small: more threads only wait for each other, and elsewhere would add up otherwise
         with threadpool_limits(limits=1, user_api="blas"):
-            learned = learn_curves(cohort, self._settings())
+            learned = learn_curves(cohort, settings)
             n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
-            resampled = resampled_curves(learned, cohort, self._settings(), n_resamples)
-            curves, unseen, resampled = self._curves(learned, resampled, cohort)
+            resampled = resampled_curves(learned, cohort, settings, n_resamples)
+            curves, unseen, resampled = _card_curves(learned, resampled, cohort, settings)
             calibration = best_calibration(
                 unseen,
                 cohort.churned,
@@ -282,29 +293,6 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             else None,
         )
 
-    def _curves(
-        self, learned: Learned, resampled: Resampled | None, cohort: Cohort
-    ) -> tuple[Curves, Floats, Resampled | None]:
-        """Return the card's curves, what is said of rows they were not learned from (n_rows,), and the resamples.
-
-        These are as bold as the card, to certify it.
-        Neighbours that cannot be told apart are merged; few churned get averages.
-        """
-        if resampled is None:
-            return learned.curves, learned.logit, None
-        settings = self._settings()
-        if cohort.few_churned:
-            some = resampled.first(_BAGGED)
-            average = averaged(learned, some, cohort)
-            curves = bagged_curves(merged_curves(learned, some, cohort), learned, average, some, settings)
-            unseen, as_bold = average.logit, resampled.times(average.bold)
-        else:
-            curves, unseen, as_bold = merged_curves(learned, resampled, cohort), learned.logit, resampled
-        order = settings.order
-        if order is None or lead(order, curves, {}) >= min(AHEAD, lead(order, learned.curves, {})):
-            return curves, unseen, as_bold
-        return learned.curves, learned.logit, resampled  # the wanted group must stay the heaviest
-
     def _table(self, X: pd.DataFrame | ArrayLike, *, reset: bool, y: ArrayLike | None = None) -> pd.DataFrame:
         """Return X as a DataFrame with named columns, checked as scikit-learn does."""
         if not isinstance(X, pd.DataFrame):
@@ -316,12 +304,13 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not len(X):
             raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
         named = X.reset_index(drop=True).set_axis([str(column) for column in X.columns], axis=1)
-        refuse_endless(named)
         return normalised(named)
 
     def _predicting(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
         check_is_fitted(self, "card_")
-        return self._table(X, reset=False)
+        frame = self._table(X, reset=False)
+        refuse_endless(frame)
+        return frame
 
     def _labels(self, y: ArrayLike, n_rows: int) -> Floats:
         labels = column_or_1d(y, warn=True)
@@ -367,6 +356,29 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 churned_rows=int(cohort.churned.sum()),
             ),
         )
+
+
+def _card_curves(
+    learned: Learned, resampled: Resampled | None, cohort: Cohort, settings: Settings
+) -> tuple[Curves, Floats, Resampled | None]:
+    """Return the card's curves, what is said of rows they were not learned from (n_rows,), and the resamples.
+
+    Neighbours that cannot be told apart are merged; few churned get averages. The resamples are as bold as the
+    card, to certify it.
+    """
+    if resampled is None:
+        return learned.curves, learned.logit, None
+    if cohort.few_churned:
+        some = resampled.first(_BAGGED)
+        average = averaged(learned, some, cohort)
+        curves = bagged_curves(merged_curves(learned, some, cohort), learned, average, some, settings)
+        unseen, as_bold = average.logit, resampled.times(average.bold)
+    else:
+        curves, unseen, as_bold = merged_curves(learned, resampled, cohort), learned.logit, resampled
+    order = learned.order
+    if order is None or lead(order, curves, {}) >= min(AHEAD, lead(order, learned.curves, {})):
+        return curves, unseen, as_bold
+    return learned.curves, learned.logit, resampled  # the wanted group must stay the heaviest
 
 
 def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:

@@ -37,7 +37,7 @@ _BEATEN_OF_FEW = 0.92
 _PLENTY = 10  # churned accounts for each measure: of fewer a joint fit knows little
 _ROUNDS_ALONE = 100  # copies that are heard alone, which costs less than beside all others
 _BEATEN_ALONE = 0.99  # what others say as well is no chance: it must be plain before it is on the card twice
-_CHANCE_ROWS = 5_000  # what chance gains does not grow with the rows, so it is learned from so many
+_CHANCE_ROWS = 5_000  # what chance gains is learned from so many
 
 
 def measures_with_evidence(
@@ -56,20 +56,16 @@ def measures_with_evidence(
         settings, shapes={**settings.shapes, **{_copied(name): s for name, s in settings.shapes.items()}}
     )
     rng = np.random.default_rng(settings.random_state)
-    some, stands_for = _some_accounts(cohort, rng)
-    part = replace(
-        whole,
-        coded=whole.coded.take(some),
-        churned=whole.churned[some],
-        weight=whole.weight[some] * stands_for,
-        prior_health=None,
-    )
+    some, part = _where_chance_is_learned(whole, cohort, rng)
+    price = float(np.sqrt(part.weight.sum() / whole.weight.sum()))
     account, n_churned = cohort.account[some], float(whole.weight @ whole.churned)
     chance = np.empty((rounds, len(part.coded.measures)))
     for gains in chance:
         copies = _copies(part.coded, dealt_to_others(account, rng), part)
-        design = last_design(replace(part, coded=_beside(part.coded, copies)), path, settings)
-        found = _gains(refit(design, part.churned, part.weight, penalty, n_churned=n_churned), part)
+        design = last_design(
+            replace(part, coded=_beside(part.coded, copies)), [price * step for step in path], settings
+        )
+        found = _gains(refit(design, part.churned, part.weight, price * penalty, n_churned=n_churned), part)
         gains[:] = [found.get(copy.name, 0.0) for copy in copies.measures]
     bar = _bars(chance, part.coded.measures, beaten)
     telling = {name for name, gain in _gains(curves, whole).items() if gain > bar[name]}
@@ -78,7 +74,7 @@ def measures_with_evidence(
     telling = _heard_again(telling, bar, curves, whole, penalty=penalty)
     if cohort.lost.sum() >= _PLENTY * len(part.coded.measures):
         return telling
-    return telling | _telling_alone(part, account, rng, settings, penalty=path[-1])
+    return telling | _telling_alone(part, account, rng, settings, penalty=price * path[-1])
 
 
 def _bars(chance: Floats, measures: Sequence[MeasureBins], beaten: float) -> dict[str, float]:
@@ -128,23 +124,39 @@ def _gains_alone(rows: CodedRows, settings: Settings, *, penalty: float) -> Floa
     return _matched_loss(np.zeros(len(rows.churned)), rows) - np.array([_matched_loss(logit, rows) for logit in said])
 
 
-def _some_accounts(cohort: Cohort, rng: np.random.Generator) -> tuple[NDArray[np.intp], Floats]:
-    """Return the rows of so many accounts, drawn at random, that they are about `_CHANCE_ROWS`; all where fewer.
+def _where_chance_is_learned(
+    whole: CodedRows, cohort: Cohort, rng: np.random.Generator
+) -> tuple[NDArray[np.intp], CodedRows]:
+    """Return which rows teach what chance gains, and those rows: about `_CHANCE_ROWS`, or all where there are no more.
 
-    Where few churned, all of these are drawn, since by them chance gains what it gains; a row of the others then stands
-    for more, which is the second answer (n_drawn,).
+    Accounts are drawn at random, but of those that churned up to half of the rows: by these chance gains what it gains.
+    Each row stands for as many as were not drawn, and all for less, so that noise and information of the gradient are
+    in the same proportion as in all rows. Chance then gains the same, if movement costs less by the root of what the
+    rows weigh: noise grows with that root, the price of movement does not.
     """
     n_rows = len(cohort.groups)
     if n_rows <= _CHANCE_ROWS:
-        return np.arange(n_rows), np.ones(n_rows)
-    share = _CHANCE_ROWS / n_rows
-    drawn = rng.random(len(cohort.lost)) < share
-    stands_for = np.ones(len(cohort.lost))
-    if cohort.few_churned:
-        drawn |= cohort.lost
-        stands_for[~cohort.lost] /= share
-    rows = np.flatnonzero(drawn[cohort.account])
-    return rows, stands_for[cohort.account[rows]]
+        return np.arange(n_rows), replace(whole, prior_health=None)
+    n_lost = int(cohort.lost[cohort.account].sum())
+    of_lost = min(1.0, _CHANCE_ROWS / 2 / max(n_lost, 1))
+    of_others = min(1.0, (_CHANCE_ROWS - of_lost * n_lost) / max(n_rows - n_lost, 1))
+    share = np.where(cohort.lost, of_lost, of_others)
+    rows = np.flatnonzero((rng.random(len(share)) < share)[cohort.account])
+    drawn = replace(
+        whole,
+        coded=whole.coded.take(rows),
+        churned=whole.churned[rows],
+        weight=whole.weight[rows] / share[cohort.account[rows]],
+        prior_health=None,
+    )
+    return rows, replace(drawn, weight=drawn.weight * _noise(whole) / _noise(drawn))
+
+
+def _noise(rows: CodedRows) -> float:
+    """Return the variance of a gradient at the base rate over its curvature: 1 where all rows weigh 1."""
+    base = np.average(rows.churned, weights=rows.weight)
+    noise = float(rows.weight**2 @ (rows.churned - base) ** 2)
+    return noise / float(rows.weight.sum() * base * (1 - base))
 
 
 def _copies(real: Coded, givers: NDArray[np.intp], whole: CodedRows) -> Coded:

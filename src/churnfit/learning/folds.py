@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_consistent_length
 
+from churnfit.errors import DataError
+
 __all__ = ["HELD_BY_NONE", "Cohort", "Folds", "account_names", "dealt_in_turn", "dealt_to_others", "folds"]
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -69,11 +71,26 @@ class Cohort:
 
 
 def account_names(groups: ArrayLike | None, n_rows: int) -> NDArray[np.object_]:
-    """Return the account of each row as text (n_rows,); without `groups` each row is its own."""
+    """Return the account of each row as text (n_rows,); without `groups` each row is its own.
+
+    Raises
+    ------
+    DataError
+        CF201 when a row has none: all such rows would be one account.
+    """
     if groups is None:  # sorted by name they keep their order, whichever of them are used
         return np.char.zfill(np.arange(n_rows).astype(str), 12).astype(object)
     named = np.asarray(groups)
     check_consistent_length(named, np.empty(n_rows))
+    missing = int(pd.isna(named).sum())
+    if missing:
+        raise DataError(
+            "CF201",
+            where="groups",
+            expected="the account of every row",
+            came=f"{missing:,} of {n_rows:,} rows without",
+            fix="Drop those rows, or give each a name of its own.",
+        )
     return named.astype(str).astype(object)
 
 

@@ -252,8 +252,11 @@ def _pair_bins(
     coarse: tuple[_Coarse, _Coarse],
     cuts: tuple[list[int], list[int]],
     sums: Floats,
-) -> PairBins:
-    """Return the pair with these cuts, its cells in order of what the card so far leaves unexplained."""
+) -> PairBins | None:
+    """Return the pair with these cuts, its cells in order of what the card so far leaves unexplained.
+
+    None where two cells would read alike: levels "a" and "a · b" beside "b · c" and "c".
+    """
     members = [_cells(coded.measures[j], c, run) for j, c, run in zip(places, coarse, cuts, strict=True)]
     pair = Pair(first=members[0][0], second=members[1][0])
     words = [
@@ -273,6 +276,8 @@ def _pair_bins(
     of_bin = [cell_of[recode] for (_, cell_of), recode in zip(members, (coded.recodes[j] for j in places), strict=True)]
     table = rank[of_bin[0][:, np.newaxis], of_bin[1][np.newaxis, :]].astype(np.int32)
     levels = [cell_words(a, b) for a in words[0] for b in words[1]]
+    if len(set(levels)) < len(levels):
+        return None
     return PairBins(pair=pair, first=places[0], second=places[1], table=table, levels=tuple(levels[i] for i in order))
 
 

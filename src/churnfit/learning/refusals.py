@@ -13,7 +13,6 @@ one test for many measures that each tell a little.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -25,7 +24,7 @@ from sklearn.utils.validation import _check_sample_weight, check_consistent_leng
 from churnfit.errors import DataError, SpecError, count_and_examples
 from churnfit.learning.codes import MeasureBins, learn_bins
 from churnfit.learning.folds import Cohort, dealt_to_others
-from churnfit.learning.penalties import SHAPES
+from churnfit.learning.penalties import SHAPES, Settings
 from churnfit.spec import nearest
 
 __all__ = [
@@ -35,6 +34,7 @@ __all__ = [
     "refuse_one_class",
     "refuse_too_few",
     "refuse_uneven",
+    "refuse_unknown_health",
     "refuse_unknown_settings",
 ]
 
@@ -102,11 +102,15 @@ def refuse_one_class(cohort: Cohort) -> None:
 
 
 def refuse_uneven(cohort: Cohort) -> None:
-    """Raise CF202 when the hand-made health of a row is unknown; ValueError when a column has another length."""
+    """Raise ValueError when a column has another length than the table."""
     for column in (cohort.began, cohort.prior_health):
         if column is not None:
             check_consistent_length(column, cohort.frame)
-    unknown = 0 if cohort.prior_health is None else int((~np.isfinite(cohort.prior_health)).sum())
+
+
+def refuse_unknown_health(health: Floats | None) -> None:
+    """Raise CF202 when the hand-made `health` of a row is unknown."""
+    unknown = 0 if health is None else int((~np.isfinite(health)).sum())
     if unknown:
         raise DataError(
             "CF202",
@@ -194,23 +198,27 @@ def _share_as_large(answer: Floats) -> Floats:
 
 
 def _standard(values: Floats) -> Floats:
-    spread = values.std() if len(values) else 0.0
-    return (values - values.mean()) / spread if spread > 0 else np.zeros(len(values))
+    alike = not len(values) or np.ptp(values) == 0
+    return np.zeros(len(values)) if alike else (values - values.mean()) / values.std()
 
 
-def refuse_unknown_settings(frame: pd.DataFrame, shapes: Mapping[str, str], segment_column: str | None) -> None:
-    """Raise CF503 for a shape of nothing or a shape that is none, CF217 or CF212 for a segment column without text."""
+def refuse_unknown_settings(frame: pd.DataFrame, settings: Settings, segment_column: str | None) -> None:
+    """Raise CF503 for names of nothing, or no penalties; CF217 or CF212 for a segment column without text."""
     columns = [str(column) for column in frame.columns]
-    for name, shape in shapes.items():
-        if name not in columns or shape not in SHAPES:
-            wrong, valid = (shape, sorted(SHAPES)) if name in columns else (name, columns)
-            raise SpecError(
-                "CF503",
-                where=f"shapes[{name!r}]",
-                expected="a measure of X and one of its shapes",
-                came=repr(wrong),
-                fix=f"Mend it; {nearest(wrong, valid)}.",
-            )
+    for name, shape in settings.shapes.items():
+        _refuse_unknown(name, columns, where=f"shapes[{name!r}]", expected="a measure of X")
+        _refuse_unknown(shape, sorted(SHAPES), where=f"shapes[{name!r}]", expected="one of the shapes")
+    if settings.order is not None:
+        for name in settings.order.group_of:
+            _refuse_unknown(name, columns, where=f"measure_groups[{name!r}]", expected="a measure of X")
+        groups = sorted(set(settings.order.group_of.values()))
+        _refuse_unknown(
+            settings.order.heaviest, groups, where="heaviest_group", expected="one of the groups in measure_groups"
+        )
+    if not settings.penalties:
+        raise SpecError(
+            "CF503", where="penalties", expected="one or more", came="none", fix="Leave it out, or name one."
+        )
     if segment_column is None:
         return
     if segment_column not in columns:
@@ -228,4 +236,11 @@ def refuse_unknown_settings(frame: pd.DataFrame, shapes: Mapping[str, str], segm
             expected="text",
             came=f"{frame[segment_column].dtype}",
             fix="Give each segment a name.",
+        )
+
+
+def _refuse_unknown(name: str, valid: list[str], *, where: str, expected: str) -> None:
+    if name not in valid:
+        raise SpecError(
+            "CF503", where=where, expected=expected, came=repr(name), fix=f"Mend it; {nearest(name, valid)}."
         )

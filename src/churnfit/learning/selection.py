@@ -66,6 +66,8 @@ class Learned:
         What the curves were learned from, pairs and rows of the hand-made card included.
     path, prices : tuple of float, Prices
         What the fine fit and the refit were charged.
+    order : GroupOrder, optional
+        The group that must be the heaviest; a pair is in the group of its first member that has one.
     """
 
     curves: Curves
@@ -79,6 +81,7 @@ class Learned:
     rows: CodedRows
     path: tuple[float, ...]
     prices: Prices
+    order: GroupOrder | None = None
 
     @property
     def measures(self) -> tuple[MeasureBins, ...]:
@@ -187,6 +190,7 @@ def _in_order(
 ) -> Learned:
     """Return the curves under which the wanted group is the heaviest, and what that costs on unseen rows."""
     order = _with_groups_of_pairs(order, [found, *by_fold.values()])
+    learned = replace(learned, order=order)
     if lead(order, learned.curves, {}) >= AHEAD:
         return replace(learned, remarks=(*learned.remarks, f"Group '{order.heaviest}' is the heaviest by itself."))
     prices = order_prices(found, order, learned.prices.usual, learned.factors)
@@ -201,7 +205,7 @@ def _in_order(
         f"Group '{order.heaviest}' was made the heaviest; on rows not learned from this costs "
         f"{cost / held.cohort.weight.sum():.4f} of log-loss."
     )
-    return replace(ordered, remarks=(*ordered.remarks, said))
+    return replace(ordered, order=order, remarks=(*ordered.remarks, said))
 
 
 def _with_groups_of_pairs(order: GroupOrder, cards: list[Grown]) -> GroupOrder:

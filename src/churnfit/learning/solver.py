@@ -23,7 +23,7 @@ from churnfit.scorecard.card import sigmoid
 __all__ = ["Tables", "solve_tables", "start_tables"]
 
 _CURVATURE_FLOOR = 0.004  # p(1−p) below this would let a few certain rows take unbounded steps
-_STATE_ROWS = 5.0  # a missing state is drawn to the average customer with the weight of this many rows
+_STATE_CURVATURE = 5.0  # a missing state is drawn to the average customer with that of twenty rows at p = ½
 _TURN_PRICE = 2.0  # log-likelihood units a two-sided shape must gain over the best monotone one
 _SEARCH_PRICE = 0.3  # λ while shapes compete: its full price would count against a second side twice
 _OUTER, _INNER = 15, 10  # rounds; both stop early when nothing moves
@@ -143,7 +143,7 @@ def _one_table(
         mass += curvature[k]
     mean /= mass
     for k in range(n_bins, n_bins + n_states):
-        new[k] = (curvature[k] * old[k] + gradient[k] + _STATE_ROWS * mean) / (curvature[k] + _STATE_ROWS)
+        new[k] = (curvature[k] * old[k] + gradient[k] + _STATE_CURVATURE * mean) / (curvature[k] + _STATE_CURVATURE)
     mean, mass = 0.0, 1e-12
     for k in range(n_bins + n_states):
         mean += curvature[k] * new[k]
