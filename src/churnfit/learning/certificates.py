@@ -59,7 +59,7 @@ class _Line:
     """One line of the card beside what the resamples say about it."""
 
     def __init__(self, card: Scorecard, printed: CardMeasure, resampled: Resampled, cohort: Cohort) -> None:
-        index = resampled.place(printed.name)
+        self.index = index = resampled.place(printed.name)
         self.card, self.printed, self.resampled = card, printed, resampled
         self.measure = resampled.measures[index]
         n_cells = self.measure.n_bins + len(self.measure.states)
@@ -156,9 +156,7 @@ class _Line:
         if isinstance(curve, Categorical):
             return self.draws[:, [self.measure.levels.index(value) for value in curve.values]]
         level = np.searchsorted(np.array(curve.cuts), self.measure.middles, side="right")
-        member = (level[:, np.newaxis] == np.arange(len(curve.points))) * self.mass[: self.measure.n_bins, np.newaxis]
-        heights: Floats = self.draws[:, : self.measure.n_bins] @ (member / np.maximum(member.sum(axis=0), 1e-12))
-        return heights
+        return self.resampled.at_levels(self.index, level, len(curve.points))
 
     def _churned_at_levels(self) -> list[int]:
         curve = self.printed.curve

@@ -46,11 +46,13 @@ def merged_curves(learned: Learned, resampled: Resampled, cohort: Cohort) -> Cur
     The cheapest merger first, while it costs at most one log-likelihood unit of the rows learned from. At least two
     levels stay: the measure has passed its own test of evidence.
     """
-    rows = learned.rows
-    design = learned.curves.design
+    rows, curves = learned.rows, learned.curves
+    ranges = [np.ptp(np.concatenate(curves.heights(index))) for index in range(len(curves.plans))]
+    tolerance = _POINT * float(np.sum(ranges)) / 2
+    design = curves.design
     merged: Curves | None = None
     loss = np.nan
-    while candidates := _candidates(learned, resampled, design):
+    while candidates := _candidates(resampled, design, tolerance):
         if merged is None:
             loss = _loss(learned.again(design, rows), cohort)
         tried = []
@@ -69,11 +71,8 @@ def _loss(curves: Curves, cohort: Cohort) -> float:
     return log_loss_sum(curves.logit, cohort.churned, cohort.weight)
 
 
-def _candidates(learned: Learned, resampled: Resampled, design: Design) -> list[tuple[int, int]]:
+def _candidates(resampled: Resampled, design: Design, tolerance: float) -> list[tuple[int, int]]:
     """Return the plan and the lower level of every pair of neighbours that overlap wholly."""
-    curves = learned.curves
-    ranges = [np.ptp(np.concatenate(curves.heights(index))) for index in range(len(curves.plans))]
-    tolerance = _POINT * float(np.sum(ranges)) / 2
     found = []
     for index, plan in enumerate(design.plans):
         if plan.graded or len(plan.signs) < 2:
@@ -89,12 +88,8 @@ def _candidates(learned: Learned, resampled: Resampled, design: Design) -> list[
 
 def _heights(plan: CurvePlan, resampled: Resampled, index: int) -> Floats:
     """Return the churn logits of each level in each resample (n_resamples, n_levels): its bins, by their weight."""
-    measure = resampled.measures[index]
-    level = plan.increments(measure).sum(axis=1).round()
-    member = (level[:, np.newaxis] == np.arange(len(plan.start))) * resampled.mass[index, : measure.n_bins, np.newaxis]
-    return resampled.spread(
-        resampled.tables[:, index, : measure.n_bins] @ (member / np.maximum(member.sum(axis=0), 1e-12))
-    )
+    level = plan.increments(resampled.measures[index]).sum(axis=1).round().astype(np.intp)
+    return resampled.spread(resampled.at_levels(index, level, len(plan.start)))
 
 
 def _without(plan: CurvePlan, level: int) -> CurvePlan:

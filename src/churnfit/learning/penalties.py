@@ -85,17 +85,14 @@ def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[
     """Return the design of each penalty on the path, most penalised first, each fit started from the one before."""
     problem = _problem(part, settings)
     fits = _fine_fits(problem, path)
-    return [
-        (penalty, _reduced(problem, tables, _bin_curvature(problem, tables), part, settings))
-        for penalty, tables in zip(path, fits, strict=True)
-    ]
+    return [(penalty, _reduced(problem, tables, part, settings)) for penalty, tables in zip(path, fits, strict=True)]
 
 
 def last_design(part: CodedRows, path: Sequence[float], settings: Settings) -> Design:
     """Return the design of the last penalty on the path, which the others lead to."""
     problem = _problem(part, settings)
     *_, tables = _fine_fits(problem, path)
-    return _reduced(problem, tables, _bin_curvature(problem, tables), part, settings)
+    return _reduced(problem, tables, part, settings)
 
 
 def card_design(part: CodedRows, path: Sequence[float], settings: Settings, *, few_churned: bool) -> Design:
@@ -109,9 +106,8 @@ def card_design(part: CodedRows, path: Sequence[float], settings: Settings, *, f
         return last_design(part, path, settings)
     problem = _problem(part, settings)
     *_, tables = _fine_fits(problem, path)
-    tables = _with_both_sides(problem, tables, path[-1])
-    curvature = _bin_curvature(problem, tables)  # of what they say together: those alone say it again
-    return _reduced(problem, _with_those_alone(problem, tables, path[-1]), curvature, part, settings)
+    together = _with_both_sides(problem, tables, path[-1])
+    return _reduced(problem, _with_those_alone(problem, together, path[-1]), part, settings, together=together)
 
 
 def tables_alone(part: CodedRows, penalty: float, settings: Settings) -> Floats:
@@ -175,9 +171,15 @@ def _fine_fits(problem: Problem, path: Sequence[float]) -> Iterator[Tables]:
         yield tables
 
 
-def _reduced(problem: Problem, tables: Tables, curvature: Floats, part: CodedRows, settings: Settings) -> Design:
-    """Return the design of curves that follow the fine fit, without the measures in which it found nothing."""
+def _reduced(
+    problem: Problem, tables: Tables, part: CodedRows, settings: Settings, *, together: Tables | None = None
+) -> Design:
+    """Return the design of curves that follow the fine fit, without the measures in which it found nothing.
+
+    `together`: what measures say together, where `tables` hold some as well that say it again alone.
+    """
     coded = part.coded
+    curvature = _bin_curvature(problem, together or tables)
     plans, at = [], []
     for j, measure in enumerate(coded.measures):
         if np.ptp(tables.values[j, : measure.n_bins + len(measure.states)]) < _FLAT:

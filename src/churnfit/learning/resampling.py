@@ -84,6 +84,19 @@ class Resampled:
         """Return the curves, each times `factor`."""
         return replace(self, tables=factor * self.tables, means=factor * self.means)
 
+    def at_levels(self, index: int, level: NDArray[np.intp], n_levels: int) -> Floats:
+        """Return the churn logits of measure `index` at each level, its bins by their weight (n_curves, n_levels).
+
+        Parameters
+        ----------
+        level : ndarray of shape (n_bins,)
+            The level of each value bin.
+        """
+        n_bins = len(level)
+        member = (level[:, np.newaxis] == np.arange(n_levels)) * self.mass[index, :n_bins, np.newaxis]
+        heights: Floats = self.tables[:, index, :n_bins] @ (member / np.maximum(member.sum(axis=0), 1e-12))
+        return heights
+
     def spread(self, numbers: Floats) -> Floats:
         """Return what the resamples say of a number taken from every curve (n_curves, …): (n_resamples, …).
 

@@ -26,17 +26,17 @@ _FAINT = 1.0  # points
 ShapeName = Literal["rising", "falling", "peak", "valley", "free", "categories"]
 
 
-def whole_weights(ranges: Floats, total: int = 100) -> NDArray[np.int64]:
-    """Return whole numbers in proportion to `ranges` (n,) that sum to `total`: largest remainders round up.
+def whole_weights(ranges: Floats) -> NDArray[np.int64]:
+    """Return whole numbers in proportion to `ranges` (n,) that sum to 100: largest remainders round up.
 
     Examples
     --------
     >>> whole_weights(np.array([1.0, 1.0, 1.0]))
     array([34, 33, 33])
     """
-    exact = total * ranges / ranges.sum()
+    exact = 100 * ranges / ranges.sum()
     weights: NDArray[np.int64] = np.floor(exact + 1e-9).astype(np.int64)
-    short = total - int(weights.sum())
+    short = 100 - int(weights.sum())
     weights[np.argsort(weights - exact, kind="stable")[:short]] += 1
     return weights
 

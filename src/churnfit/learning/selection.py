@@ -20,7 +20,7 @@ from churnfit.learning.bounded import log_loss_sum, log_losses
 from churnfit.learning.calibration import best_calibration, earned_slope, earned_slopes, matched_intercept
 from churnfit.learning.codes import MeasureBins, learn_bins
 from churnfit.learning.evidence import measures_with_evidence
-from churnfit.learning.folds import HELD_BY_NONE, Cohort, folds
+from churnfit.learning.folds import HELD_BY_NONE, Cohort, Folds, folds
 from churnfit.learning.joint import Curves, Design, Prices, refit, refits
 from churnfit.learning.order import AHEAD, lead, order_prices
 from churnfit.learning.pairs import Grown, grown
@@ -104,7 +104,7 @@ def learn_curves(cohort: Cohort, settings: Settings) -> Learned:
     parts = {
         k: coded_rows(binning, bins, cohort, (fold != k) | (fold == HELD_BY_NONE)) for k in np.unique(fold).tolist()
     }
-    held = _HeldOut(cohort=cohort, bins=bins, fold=fold, in_time=dealt.in_time)
+    held = _HeldOut(cohort=cohort, bins=bins, folds=dealt)
     tried = {k: _tried(part, _choices(cohort, settings), settings) for k, part in parts.items()}
     best = _best_choice(tried, held)
     terms = _Terms(
@@ -230,7 +230,7 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
     in_pairs = {pair.pair.name for pair in found.pairs}
     names = [plan.name for plan in plans if plan.name not in in_pairs]
     added = held.contributions(by_fold, names)
-    if not held.in_time:
+    if not held.folds.in_time:
         factors = np.repeat(earned_slope(added.sum(axis=1), rows.churned, rows.weight), len(names) + 1)
     elif terms.slopes is not None:  # each its own slope again would undo the order that the prices brought about
         of_pairs = next((terms.slopes[name] for name in sorted(in_pairs)), 1.0)
@@ -249,7 +249,7 @@ def _at_earned_slopes(found: Grown, held: _HeldOut, by_fold: Mapping[int, Grown]
         pairs=tuple(pair.pair for pair in found.pairs),
         logit=logit + matched_intercept(logit, cohort.churned, cohort.weight),
         fold=held.fold,
-        in_time=held.in_time,
+        in_time=held.folds.in_time,
         rows=found.rows,
         path=terms.path,
         prices=terms.prices,
@@ -275,8 +275,12 @@ class _HeldOut:
 
     cohort: Cohort
     bins: NDArray[np.int32]
-    fold: NDArray[np.int64]
-    in_time: bool
+    folds: Folds
+
+    @property
+    def fold(self) -> NDArray[np.int64]:
+        """The fold of each row (n_rows,)."""
+        return self.folds.of_row
 
     def losses(self, by_fold: Mapping[int, Grown]) -> Floats:
         """Return the weighted log-loss of each row (n_rows,), under the curves of the fold that held it out."""
