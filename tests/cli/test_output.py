@@ -24,7 +24,7 @@ def test_a_document_has_null_for_every_gap(capsys: pytest.CaptureFixture[str]) -
     """NaN, infinity, NaT and numpy's numbers: JSON has none of them."""
     print_document(
         row={"nan": float("nan"), "numpy": np.float64("nan"), "inf": float("-inf"), "int": np.int64(3)},
-        rows=[{"x": np.float64(1.5), "flag": np.True_}, (1.0, float("nan"))],
+        rows=[{"x": np.float64(1.5), "flag": np.True_}, (1.0, float("nan")), pd.NaT, pd.NA],
         day=date(2026, 6, 30),
         at=datetime(2026, 6, 30, tzinfo=UTC),
         name=EVIL,
@@ -33,7 +33,7 @@ def test_a_document_has_null_for_every_gap(capsys: pytest.CaptureFixture[str]) -
     assert found == {
         "schema_version": 1,
         "row": {"nan": None, "numpy": None, "inf": None, "int": 3},
-        "rows": [{"x": 1.5, "flag": True}, [1.0, None]],
+        "rows": [{"x": 1.5, "flag": True}, [1.0, None], None, None],
         "day": "2026-06-30",
         "at": "2026-06-30T00:00:00+00:00",
         "name": EVIL,
@@ -41,10 +41,11 @@ def test_a_document_has_null_for_every_gap(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_table_reads_no_markup_and_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    """Cells are text."""
-    print_table(("account",), [("[red]Acme[/red]",), (EVIL,), (pd.NA,)], title="t")
+    """Cells are text, and so is the title."""
+    print_table(("account",), [("[red]Acme[/red]",), (EVIL,), (pd.NA,)], title="[/x].csv")
     out = capsys.readouterr().out
     assert "[red]Acme[/red]" in out
+    assert "[/x].csv" in out
     assert "\x1b" not in out
     assert "␛[31mb" in out
 

@@ -10,6 +10,7 @@ import pytest
 from tests.small_card import spec_of
 
 from churnfit.cta.holdout import held_out
+from churnfit.cta.overrides import Override
 from churnfit.cta.records import Cta
 from churnfit.cta.rules import (
     AccountState,
@@ -346,6 +347,27 @@ def test_without_a_cooldown_a_closed_cta_is_away_for_that_day() -> None:
     assert again.cta_id == cta_key("small", "A", date(2026, 3, 3))
 
 
+def test_red_that_outlasts_an_override_is_a_cta_of_its_own() -> None:
+    """Red from day 0, closed by a person; red again after the cooldown, then overruled until day 39, red beneath it.
+
+    The third CTA begins after the second: the key of red's first day is taken.
+    """
+    closed = touched(run((0, [RED]))[1], status="resolved", closed_by="ann", closed_on=date(2026, 3, 3))
+    said = Override(
+        card="small",
+        account_id="A",
+        band="green",
+        until=date(2026, 4, 10),
+        why="-",
+        by="bob",
+        at="2026-03-20T08:00:00Z",
+    )
+    second = go_on(closed, (15, [RED]))
+    third = go_on(go_on(replace(second, overrides=(said,)), (20, [RED])), (50, [RED])).active["A"]
+    assert third.cta_id == cta_key("small", "A", date(2026, 3, 23))
+    assert third.cta_id not in (closed.last_closed["A"].cta_id, second.active["A"].cta_id)
+
+
 FALLEN = account("A", "amber", health=50.0, health_before=66.0)
 
 
@@ -364,6 +386,14 @@ def test_a_drop_is_made_good_when_half_of_it_is_regained() -> None:
     later = account("A", "amber", health=57.0, health_before=50.0)
     assert go_on(dropped, (9, [later]), drop_points=16.0).active["A"].status == "open"
     assert go_on(dropped, (9, [replace(later, health=58.0)]), drop_points=16.0).active == {}
+
+
+def test_a_drop_under_another_version_is_over() -> None:
+    """What one version measured is no level for another: at 57 the account is as it always was."""
+    dropped = go_on(NOTHING, (0, [FALLEN]), drop_points=16.0)
+    steady = account("A", "amber", health=57.0, health_before=57.0)
+    decision = decide([steady], dropped, spec_of(), as_of=MONDAY + timedelta(days=9), version="version-2")
+    assert [cta.status for cta in decision.resolved] == ["auto-resolved"]
 
 
 def test_causes_that_come_together_are_one_cta() -> None:

@@ -51,6 +51,16 @@ def test_whole_measures_change_colour_at_whole_numbers():
     )
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_measure_of_millions_has_its_three_colours(whole):
+    """50 points over 50 million: next to a cut a unit earns less than what counts as a tie."""
+    measure = graded((0.0, 5e7), (0.0, 50.0), average=20.0, whole=whole)
+    red, amber, green = value_bands(CARD, measure)
+    assert (red.band, amber.band, green.band) == ("red", "amber", "green")
+    assert red.high == pytest.approx(13_262_500, rel=1e-3)
+    assert amber.high == pytest.approx(20e6, rel=1e-3)
+
+
 def test_falling_whole_measures_keep_the_last_healthy_number():
     """50 − 5x: green needs 20, and x = 6 earns exactly that, so 6 itself is green; 13.26 is left at 7.35."""
     measure = graded((0.0, 10.0), (50.0, 0.0), average=20.0, whole=True)

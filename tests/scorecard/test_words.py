@@ -1,6 +1,7 @@
 """Numbers, thresholds, cards and differences as people read them."""
 
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ from tests.small_card import CARD
 
 from churnfit.scorecard.diff import diff
 from churnfit.scorecard.plot import points_figure
-from churnfit.scorecard.points import Graded, Stepped
+from churnfit.scorecard.points import Categorical, Graded, Stepped
 from churnfit.scorecard.render import card_rows, points_words, to_markdown, to_text
 from churnfit.scorecard.words import healthy_words, number_words, value_words
 
@@ -145,3 +146,10 @@ def test_every_change_is_said_once():
         "slope per point: 0.08 → 0.07",
         "segment key: logit offset 0.000 → -0.250",
     ]
+
+
+def test_a_price_is_no_formula() -> None:
+    """Two dollars in a category's name: matplotlib would set what is between them as a formula, or fail at it."""
+    measure = replace(CARD.measures[0], curve=Categorical(("$5_$", "<$10k^$"), (0.0, 20.0)), missing=())
+    figure = points_figure(replace(CARD, measures=(measure,)))
+    figure.savefig(BytesIO(), format="svg")

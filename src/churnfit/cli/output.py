@@ -76,7 +76,9 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[object]], *, titl
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(shown(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False
+    )
     for name in header:
         table.add_column(name, overflow="fold")
     for row in rows:
@@ -134,6 +136,10 @@ def _finite(value: object) -> object:
 
 
 def _plain(value: object) -> object:
+    import pandas as pd
+
+    if value is pd.NaT or value is pd.NA:
+        return None
     if isinstance(value, (date, datetime)):
         return value.isoformat()
     item = getattr(value, "item", None)  # numpy scalars

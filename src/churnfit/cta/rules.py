@@ -142,8 +142,8 @@ def decide(
         triggers = _triggers(account, state, spec)
         current = standing.active.get(account.account_id)
         if current is not None:
-            at_risk = bool(triggers) or (current.back_at is not None and account.health < current.back_at)
             today = _with_facts(current, _fresh(account, spec, triggers=triggers, as_of=as_of, version=version))
+            at_risk = bool(triggers) or (today.back_at is not None and account.health < today.back_at)
             followed.append(_followed(_marked(today, at_risk=at_risk, as_of=as_of), at_risk=at_risk, as_of=as_of))
         elif triggers:
             fresh = _fresh(account, spec, triggers=triggers, as_of=as_of, version=version)
@@ -152,10 +152,10 @@ def decide(
                 opened.append(_keyed(fresh, _began(state, as_of)))
             elif last.closed_by:
                 opened += _after_a_person(last, fresh, spec, began=_began(state, as_of))
-            elif _same_cause(last, again := _keyed(fresh, _began(state, as_of)), spec):
+            elif _same_cause(last, _keyed(fresh, _began(state, as_of)), spec):
                 reopened.append(_brought_back(last, fresh))
             else:
-                opened.append(again)
+                opened.append(_keyed(fresh, _after(last, _began(state, as_of))))
     scored = {account.account_id for account in accounts}
     followed += [
         cta
@@ -243,11 +243,16 @@ def _after_a_person(last: Cta, fresh: Cta, spec: ScorecardSpec, *, began: date) 
     return [] if fresh.opened_on < quiet_until else [_keyed(fresh, max(began, quiet_until))]
 
 
+def _after(last: Cta, began: date) -> date:
+    """Return when an episode began that follows `last`: red may have lasted while an override said otherwise."""
+    return began if last.closed_on is None else max(began, last.closed_on + timedelta(days=1))
+
+
 def _same_cause(last: Cta, fresh: Cta, spec: ScorecardSpec) -> bool:
     """Say whether an account's last CTA closed by itself so lately that the cause is still the same."""
     if last.closed_on is None or last.cta_id == fresh.cta_id:
         return True
-    return fresh.opened_on < last.closed_on + timedelta(days=spec.queue.cooldown_days)
+    return fresh.opened_on < last.closed_on + timedelta(days=max(spec.queue.cooldown_days, 1))
 
 
 def _brought_back(last: Cta, fresh: Cta) -> Cta:
@@ -310,8 +315,10 @@ def _playbook(account: ScoredAccount, spec: ScorecardSpec, triggers: tuple[str, 
 def _with_facts(current: Cta, fresh: Cta) -> Cta:
     """Return `current` with today's facts; what people rely on (key, playbook, dates, status) stays.
 
-    Reasons stay too where today gives none: they are why somebody was to call. What was an override is over.
+    Reasons stay too where today gives none: they are why somebody was to call. What was an override is over, and so is
+    the health to come back to where another version measures it.
     """
+    back_at = current.back_at if current.version == fresh.version else None
     said = fresh if fresh.triggers else current
     before = [trigger for trigger in current.triggers if trigger != OVERRIDE or not fresh.triggers]
     return replace(
@@ -325,5 +332,5 @@ def _with_facts(current: Cta, fresh: Cta) -> Cta:
         reasons=said.reasons,
         version=fresh.version,
         last_scored_on=fresh.last_scored_on,
-        back_at=current.back_at if fresh.back_at is None else fresh.back_at,
+        back_at=back_at if fresh.back_at is None else fresh.back_at,
     )

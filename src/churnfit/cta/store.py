@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import date
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 
@@ -190,9 +190,10 @@ class Store:
         with self._transaction() as connection:
             return CardCtas(connection, card, ()).every()
 
-    def done_since(self, card: str, day: date) -> list[Cta]:
-        """Return the CTAs that people resolved on `day` or later; those that were not valid took nobody's time."""
-        done = (CTAS.c.status == "resolved") & (CTAS.c.closed_on >= day)
+    def done_in_week(self, card: str, monday: date) -> list[Cta]:
+        """Return the CTAs that people resolved in the week of `monday`; those that were not valid took no time."""
+        in_week = CTAS.c.closed_on.between(monday, monday + timedelta(days=6))
+        done = (CTAS.c.status == "resolved") & in_week
         with self._transaction() as connection:
             return ctas_where(connection, card, done)
 

@@ -22,6 +22,7 @@ _PASSING_STATUSES = (408, 425, 429)
 
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=6)
+_DOUBLINGS = 20  # of the pause: more than the longest takes, and no number overflows
 _LONGEST_ASKED_PAUSE = timedelta(days=1)  # a receiver that asks for more is asked again
 
 
@@ -91,7 +92,7 @@ def pause(letter: Letter) -> timedelta:
 
     Half to all of it, by the letter's key, so that letters that failed together do not come back together.
     """
-    whole = min(_FIRST_PAUSE * 2.0 ** (letter.attempts - 1), _LONGEST_PAUSE)
+    whole = min(_FIRST_PAUSE * 2.0 ** min(letter.attempts - 1, _DOUBLINGS), _LONGEST_PAUSE)
     chance = hashlib.sha256(f"{letter.key} {letter.attempts}".encode()).digest()[0] / 255
     return whole * (1 + chance) / 2
 

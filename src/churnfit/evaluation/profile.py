@@ -256,7 +256,15 @@ def _draw_shares(axes: Axes, samples: list[pd.Series]) -> None:
     commonest = pd.concat(samples).value_counts().index[:_CATEGORIES]
     for colour, value in zip(_COLOURS, commonest, strict=False):
         shares = [float((sample == value).sum()) / max(1, int(sample.notna().sum())) for sample in samples]
-        axes.plot(range(len(samples)), shares, color=colour, marker="o", markersize=3, linewidth=1.2, label=str(value))
+        axes.plot(
+            range(len(samples)),
+            shares,
+            color=colour,
+            marker="o",
+            markersize=3,
+            linewidth=1.2,
+            label=str(value).replace("$", r"\$"),
+        )
     axes.set_ylim(0, None)
     if len(commonest):
         axes.legend(fontsize=6, frameon=False)

@@ -19,6 +19,8 @@ def health_before(
 ) -> Mapping[str, float]:
     """Return each account's health (0–100) in the oldest run of the last ``queue.drop_days`` days before `as_of`.
 
+    A run whose files are gone is passed over: `churnfit reproduce` says so, a night need not fail for it.
+
     Empty where the spec asks for no drops, or there is no such run of the same card: what another version says is no
     drop.
     """
@@ -27,10 +29,10 @@ def health_before(
     since = (as_of - pd.Timedelta(days=spec.queue.drop_days)).date()
     with closing(workspace.store()) as store:
         runs = [run for run in store.runs(spec.name) if since <= run.as_of < as_of.date()]
-    oldest = min(
-        (run for run in reversed(runs) if run.card_sha256 == card_sha256), key=lambda run: run.as_of, default=None
-    )
+    alike = sorted((run for run in reversed(runs) if run.card_sha256 == card_sha256), key=lambda run: run.as_of)
+    published = (workspace.folder / run.folder / "scores.parquet" for run in alike)
+    oldest = next((path for path in published if path.is_file()), None)
     if oldest is None:
         return {}
-    scores = read_parquet(workspace.folder / oldest.folder / "scores.parquet")
+    scores = read_parquet(oldest)
     return dict(zip(scores["account_id"], scores["health"], strict=True))

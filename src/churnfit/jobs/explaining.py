@@ -73,13 +73,19 @@ def explain(workspace: Workspace, card: str, account_id: str, *, as_of: date | N
         score=_facts(found, run),
         expected_health=scored_by.expected_health,
         reasons=said.reset_index(drop=True),
-        override=_override(workspace, run, found.snapshot, account_id),
+        override=_override(workspace, run, found.snapshot, account_id, known_on=as_of),
     )
 
 
-def _override(workspace: Workspace, run: RunRow, snapshot: pd.DataFrame, account_id: str) -> Override | None:
+def _override(
+    workspace: Workspace, run: RunRow, snapshot: pd.DataFrame, account_id: str, *, known_on: date | None
+) -> Override | None:
+    """Return who overruled the account's band; of people only what they had said by `known_on`, where it is given."""
     with closing(workspace.store()) as store:
-        by_people = in_force(store.overrides(run.card), run.as_of)
+        said = store.overrides(run.card)
+    if known_on is not None:
+        said = [one for one in said if date.fromisoformat(one.at[:10]) <= known_on]
+    by_people = in_force(said, run.as_of)
     return by_people.get(account_id) or ruled_bands(snapshot, workspace.spec(run.card)).get(account_id)
 
 

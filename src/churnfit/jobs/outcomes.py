@@ -180,7 +180,7 @@ def _closed(cta: Cta, row: dict[str, str], *, by: str, today: date) -> Cta:
     on = _day(row, "when") or already or today
     if not cta.opened_on <= on <= today:
         raise _fault("CF708", f"when from {cta.opened_on} (it opened) to today", f"when '{on}'", "Correct it.")
-    return closed(cta, by=row.get("by") or by, on=on, outcome=outcome, note=row.get("why", ""))
+    return closed(cta, by=row.get("by") or cta.closed_by or by, on=on, outcome=outcome, note=row.get("why", ""))
 
 
 def _day(row: dict[str, str], column: str) -> date | None:

@@ -254,7 +254,7 @@ def _export(workspace: Workspace, registry: Registry, card: str) -> None:
     champion = registry.champion(card)
     if champion is None:
         return
-    learned, last = registry.load(champion), registry.ledger.rows(card)[-1]
+    learned, last = registry.load(champion), moves_in(registry.ledger.rows(card))[-1]
     folder = workspace.cards[card].parent
     said = f"\nSHA-256 {champion.sha256}; {champion.reference}; row {last.sequence} of the ledger, {last.row_hash}\n"
     write_text(learned.to_json(), folder / "champion.json")

@@ -35,7 +35,7 @@ class Load:
 def queue(workspace: Workspace, card: str, *, owner: str | None = None, today: date | None = None) -> list[QueueRow]:
     """Return the open and claimed CTAs in their owners' order for the ISO week of `today`, optionally of one owner."""
     with closing(workspace.store()) as store:
-        done = _by_owner(store.done_since(card, _monday(today or now().date())))
+        done = _by_owner(store.done_in_week(card, _monday(today or now().date())))
         rows = rank(store.active(card), workspace.spec(card).queue, done=done)
     return [row for row in rows if owner is None or row.owner == owner]
 
@@ -46,7 +46,7 @@ def load(workspace: Workspace, card: str, *, today: date | None = None) -> list[
     spec = workspace.spec(card)
     with closing(workspace.store()) as store:
         active = [cta for cta in store.active(card) if cta.status != "held out"]
-        done = _by_owner(store.done_since(card, _monday(today)))
+        done = _by_owner(store.done_in_week(card, _monday(today)))
     by_status = {status: _by_owner([cta for cta in active if cta.status == status]) for status in _SHOWN}
     overdue = _by_owner([cta for cta in active if cta.overdue(today)])
     overflow = _by_owner([row.cta for row in rank(active, spec.queue, done=done) if row.overflow])

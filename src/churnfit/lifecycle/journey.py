@@ -239,8 +239,8 @@ class _Arrival:
         return float(self.day[there[0]]) if len(there) else math.inf
 
     def still_out(self, day: int) -> float | None:
-        """Return the share that has not arrived by the end of `day`; None when nobody was watched for so long."""
-        if self.day[-1] < day:
+        """Return the share that has not arrived by the end of `day`; None when nobody out was watched for so long."""
+        if self.day[-1] < day and self.out[-1] > 0:
             return None
         return float(self.out[np.searchsorted(self.day, day, side="right") - 1])
 

@@ -68,8 +68,7 @@ def value_bands(card: Scorecard, measure: CardMeasure) -> tuple[ValueBand, ...]:
     edges = _edges(card, measure)
     runs: list[ValueBand] = []
     for low, high in pairwise(edges):
-        inside = low if measure.whole and math.isfinite(low) else _inside(low, high)
-        band = band_of_value(card, measure, float(curve.at(np.array([inside]))[0]))
+        band = band_of_value(card, measure, float(curve.at(np.array([_inside(measure, low, high)]))[0]))
         if runs and runs[-1].band == band:
             runs[-1] = ValueBand(runs[-1].low, high, band)
         else:
@@ -107,11 +106,14 @@ def _shortened(value: float, span: float) -> float:
     return round(value, max(0, 2 - math.floor(math.log10(span))))
 
 
-def _inside(low: float, high: float) -> float:
-    if math.isinf(low) and math.isinf(high):
-        return 0.0
+def _inside(measure: CardMeasure, low: float, high: float) -> float:
+    """Return a value of the run from `low` to `high` that is as far from both as may be: at a cut points tie."""
+    curve = measure.curve
+    assert not isinstance(curve, Categorical)  # noqa: S101 - narrows the type; categories have no runs
+    turns = (curve.knots if isinstance(curve, Graded) else curve.cuts) or (0.0,)
     if math.isinf(low):
-        return high - 1.0
+        return min(high, turns[0]) - 1.0  # beyond the outer turns the curve is level
     if math.isinf(high):
-        return low + 1.0
-    return (low + high) / 2
+        return max(low, turns[-1]) + 1.0
+    middle = (low + high) / 2
+    return max(low, float(math.floor(middle))) if measure.whole else middle
