@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from tests.small_card import CARD
 
+from churnfit.scorecard.bands import Steadiness
+from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.diff import diff
 from churnfit.scorecard.plot import points_figure
 from churnfit.scorecard.points import Categorical, Graded, Stepped
@@ -153,3 +155,20 @@ def test_a_price_is_no_formula() -> None:
     measure = replace(CARD.measures[0], curve=Categorical(("$5_$", "<$10k^$"), (0.0, 20.0)), missing=())
     figure = points_figure(replace(CARD, measures=(measure,)))
     figure.savefig(BytesIO(), format="svg")
+
+
+def test_what_points_do_not_show_is_a_change_too():
+    """The same points, and yet other probabilities, other reasons, another shown band."""
+    bent = Calibration(method="isotonic", said=(-2.0, 0.0, 1.0), observed=(-3.0, 0.0, 3.0))
+    steady = Steadiness(clear=6.0, dwell_days=14, flips_removed=0.7, delay_runs=0.8)
+    after = replace(
+        CARD,
+        measures=(replace(LOGINS, expected_points=45.0), TICKETS, GOAL),
+        bands=replace(CARD.bands, steadiness=steady),
+        calibration=bent,
+    )
+    assert diff(CARD, after) == [
+        "Logins: the average account's points 20.0 → 45.0",
+        "calibration: none → isotonic, another curve",
+        "shown band changes: at once → 6 points beyond a cut, else after 14 days",
+    ]

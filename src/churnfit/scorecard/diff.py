@@ -9,7 +9,7 @@ __all__ = ["diff"]
 
 
 def diff(before: Scorecard, after: Scorecard) -> list[str]:
-    """Return one sentence per difference, measures in the order of `after`; empty when nothing changed."""
+    """Return one sentence per difference, measures in the order of `after`; empty when both score and explain alike."""
     old = {measure.name: measure for measure in before.measures}
     said = []
     for new in after.measures:
@@ -21,6 +21,10 @@ def diff(before: Scorecard, after: Scorecard) -> list[str]:
             said.append(f"{new.label}: weight {was.weight:g} → {new.weight:g}")
         if (was.curve, was.missing) != (new.curve, new.missing):
             said.append(f"{new.label}: points {points_words(was)}  →  {points_words(new)}")
+        if f"{was.expected_points:.1f}" != f"{new.expected_points:.1f}":
+            said.append(
+                f"{new.label}: the average account's points {was.expected_points:.1f} → {new.expected_points:.1f}"
+            )
     said += [f"{gone.label}: gone (weight was {gone.weight:g})" for gone in old.values()]
     said += _number_changes(before, after)
     return said
@@ -41,4 +45,14 @@ def _number_changes(before: Scorecard, after: Scorecard) -> list[str]:
         was, now = old_offsets.get(segment, 0.0), new_offsets.get(segment, 0.0)
         if f"{was:.3f}" != f"{now:.3f}":
             said.append(f"segment {segment}: logit offset {was:.3f} → {now:.3f}")
+    if before.calibration != after.calibration:
+        said.append(f"calibration: {before.calibration.method} → {after.calibration.method}, another curve")
+    if before.bands.steadiness != after.bands.steadiness:
+        said.append(f"shown band changes: {_patience(before)} → {_patience(after)}")
     return said
+
+
+def _patience(card: Scorecard) -> str:
+    """Return when the shown band of `card` follows its band."""
+    steady = card.bands.steadiness
+    return "at once" if steady is None else f"{steady.clear:g} points beyond a cut, else after {steady.dwell_days} days"
