@@ -67,7 +67,7 @@ def closed(cta: Cta, *, by: str, on: date, outcome: Outcome, note: str) -> Cta:
         )
     status: Status = "not valid" if outcome == "not valid" else "resolved"
     after = replace(cta, status=status, snoozed_until=None, closed_on=on, closed_by=by, outcome=outcome, note=note)
-    if cta.closed_by and replace(after, closed_on=cta.closed_on) == cta:
+    if after == cta:
         return cta
     _require(cta, "close")
     return after

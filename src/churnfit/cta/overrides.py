@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-__all__ = ["Override", "in_force"]
+__all__ = ["Override", "in_force", "said_by"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,11 @@ class Override:
         if self.until is None:
             return f"a rule says {self.band}: {self.why}"
         return f"{self.by} says {self.band} until {self.until}: {self.why}"
+
+
+def said_by(overrides: Iterable[Override], day: date) -> list[Override]:
+    """Return those of `overrides` that were set, or lifted, on `day` or before."""
+    return [override for override in overrides if date.fromisoformat(override.at[:10]) <= day]
 
 
 def in_force(overrides: Iterable[Override], day: date) -> Mapping[str, Override]:

@@ -77,6 +77,11 @@ class Cta:
         """Whether it is not closed."""
         return self.status in ACTIVE
 
+    @property
+    def person_closed_on(self) -> date | None:
+        """When a person closed it; None where nobody did."""
+        return self.closed_on if self.closed_by else None
+
     def overdue(self, today: date) -> bool:
         """Say whether it should have been done before `today` and is not."""
         return self.active and self.due_on < today

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from churnfit.evaluation.page import as_html
 from churnfit.evaluation.prose import Section, number, percent
+from churnfit.scorecard.plot import no_formula
 from churnfit.scorecard.words import STATE_WORDS
 from churnfit.spec import ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
@@ -263,7 +264,7 @@ def _draw_shares(axes: Axes, samples: list[pd.Series]) -> None:
             marker="o",
             markersize=3,
             linewidth=1.2,
-            label=str(value).replace("$", r"\$"),
+            label=no_formula(str(value)),
         )
     axes.set_ylim(0, None)
     if len(commonest):

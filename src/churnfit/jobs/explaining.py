@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from churnfit.cta.overrides import Override, in_force
+from churnfit.cta.overrides import Override, in_force, said_by
 from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
 from churnfit.jobs.published import newest_run
@@ -84,7 +84,7 @@ def _override(
     with closing(workspace.store()) as store:
         said = store.overrides(run.card)
     if known_on is not None:
-        said = [one for one in said if date.fromisoformat(one.at[:10]) <= known_on]
+        said = said_by(said, known_on)
     by_people = in_force(said, run.as_of)
     return by_people.get(account_id) or ruled_bands(snapshot, workspace.spec(run.card)).get(account_id)
 

@@ -176,8 +176,7 @@ def _closed(cta: Cta, row: dict[str, str], *, by: str, today: date) -> Cta:
     outcome = next((known for known in OUTCOMES if known == row["outcome"].replace("-", " ")), None)
     if outcome is None:
         raise _fault("CF708", f"one of {', '.join(OUTCOMES)}", f"outcome '{row['outcome']}'", "Correct it.")
-    already = cta.closed_on if cta.closed_by else None
-    on = _day(row, "when") or already or today
+    on = _day(row, "when") or cta.person_closed_on or today
     if not cta.opened_on <= on <= today:
         raise _fault("CF708", f"when from {cta.opened_on} (it opened) to today", f"when '{on}'", "Correct it.")
     return closed(cta, by=row.get("by") or cta.closed_by or by, on=on, outcome=outcome, note=row.get("why", ""))

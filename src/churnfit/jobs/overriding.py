@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from churnfit.cta.overrides import Override, in_force
+from churnfit.cta.overrides import Override, in_force, said_by
 from churnfit.cta.store import RunRow
 from churnfit.errors import UsageError
 from churnfit.evaluation.override_rates import override_rates
@@ -91,7 +91,7 @@ def rates(workspace: Workspace, card: str, *, as_of: pd.Timestamp) -> pd.DataFra
 def _overruled(workspace: Workspace, spec: ScorecardSpec, run: RunRow, said: list[Override]) -> pd.DataFrame:
     """Return the accounts of a run that were overruled to another band: by whom, which way, what was expected."""
     folder = workspace.folder / run.folder
-    holding = dict(in_force([one for one in said if date.fromisoformat(one.at[:10]) <= run.as_of], run.as_of))
+    holding = dict(in_force(said_by(said, run.as_of), run.as_of))
     if spec.overrides:
         snapshot = read_parquet(folder / "snapshot.parquet")
         if set(spec.measures) <= set(snapshot.columns):  # a rule cannot speak of a night that did not measure it

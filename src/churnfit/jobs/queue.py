@@ -111,7 +111,12 @@ def close(workspace: Workspace, card: str, name: str, *, outcome: Outcome, by: s
     """Return the CTA, closed today with its outcome."""
     who, today = signer(by), now().date()
     return _moved(
-        workspace, card, name, lambda cta: closed(cta, by=who, on=today, outcome=outcome, note=why), by=who, why=why
+        workspace,
+        card,
+        name,
+        lambda cta: closed(cta, by=who, on=cta.person_closed_on or today, outcome=outcome, note=why),
+        by=who,
+        why=why,
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["points_figure"]
+__all__ = ["no_formula", "points_figure"]
 
 _LINE, _STATE = "#1b4f72", "#a04000"  # dark blue and rust: told apart in print and by colour-blind readers
 _PER_ROW = 3
@@ -34,7 +34,7 @@ def points_figure(card: Scorecard) -> Figure:
         axes.set_visible(True)
         _draw(axes, measure)
         axes.set_ylim(-0.04 * top, 1.1 * top)
-        axes.set_title(f"{_plain(measure.label)} · {measure.weight:g}", fontsize=9, loc="left")
+        axes.set_title(f"{no_formula(measure.label)} · {measure.weight:g}", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     return figure
@@ -45,7 +45,7 @@ def _draw(axes: Axes, measure: CardMeasure) -> None:
     if isinstance(curve, Categorical):
         places = range(len(curve.values))
         axes.bar(places, curve.points, color=_LINE, width=0.6)
-        axes.set_xticks(list(places), [_plain(value[:12]) for value in curve.values], rotation=30, ha="right")
+        axes.set_xticks(list(places), [no_formula(value[:12]) for value in curve.values], rotation=30, ha="right")
     elif isinstance(curve, Graded):
         axes.plot(curve.knots, curve.points, color=_LINE, marker="o", markersize=3.5)
     else:
@@ -54,7 +54,7 @@ def _draw(axes: Axes, measure: CardMeasure) -> None:
         edges = [ends[0] - span / 2, *curve.cuts, ends[-1] + span / 2] if curve.cuts else [-1.0, 1.0]
         axes.stairs(curve.points, edges, color=_LINE, baseline=None)
     if not isinstance(curve, Categorical):
-        axes.set_xlabel(_plain(measure.unit), fontsize=8)
+        axes.set_xlabel(no_formula(measure.unit), fontsize=8)
     for state, points in measure.missing:
         axes.axhline(points, color=_STATE, linewidth=0.9, linestyle=":")
         axes.annotate(
@@ -68,6 +68,6 @@ def _draw(axes: Axes, measure: CardMeasure) -> None:
         )
 
 
-def _plain(text: str) -> str:
+def no_formula(text: str) -> str:
     """Return `text` as it is to be read: between two dollars matplotlib would read a formula."""
     return text.replace("$", r"\$")
