@@ -193,3 +193,24 @@ def test_targets_of_bands_are_nested(rule: str, red: float, amber: float, fine: 
     else:
         with pytest.raises(ValueError, match="red's must be"):
             Bands.model_validate(asked)
+
+
+def test_the_definition_of_a_measure_is_what_decides_its_values(tmp_path: Path) -> None:
+    """A label or a shape is no part of it; a window is, and so is what an expression reads."""
+    ratio = '[measures.per_seat]\ngroup = "use"\naggregate = "sql"\nsql = "logins / account.seats"\n\n[bands]'
+    windowed = ('kinds = ["login"]', 'kinds = ["login"]\nwindow_days = 28')
+    worded = ('kinds = ["login"]', 'kinds = ["login"]\nlabel = "Logins"\nshape = "higher_is_better"')
+    before, words, window = (
+        read(tmp_path, ("[bands]", ratio), *changes).definitions for changes in ([], [worded], [windowed])
+    )
+    assert before["logins"] == '{"aggregate": "count", "kinds": ["login"]}'
+    assert words == before
+    assert {name for name in before if window[name] != before[name]} == {"logins", "per_seat"}
+
+
+def test_the_peers_are_part_of_a_percentile_s_definition(tmp_path: Path) -> None:
+    """Among accounts of half a year the same account stands elsewhere; a count is what it was."""
+    peers = ('kinds = ["login"]', 'kinds = ["login"]\nrelative_to = "peers"')
+    fewer = ("horizon_days = 20", "horizon_days = 20\npeer_days = 180")
+    assert read(tmp_path, peers).definitions["logins"] != read(tmp_path, peers, fewer).definitions["logins"]
+    assert read(tmp_path).definitions == read(tmp_path, fewer).definitions

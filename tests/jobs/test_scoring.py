@@ -15,6 +15,7 @@ from tests.small_card import contents
 from churnfit.errors import DataError, UsageError
 from churnfit.history.snapshot import snapshot_hash
 from churnfit.jobs.explaining import explain
+from churnfit.jobs.promotion import load
 from churnfit.jobs.queue import queue
 from churnfit.jobs.scoring import ScoringResult, published_runs, score, scoring_snapshot
 from churnfit.jobs.starting import DEMO_DAY
@@ -197,3 +198,19 @@ def test_without_a_champion_nothing_is_scored(workspace: Workspace) -> None:
     with pytest.raises(UsageError, match=r"CF602 card 'dear': expected a champion; came none yet"):
         score(workspace, "dear", as_of=DEMO_DAY, say=lambda _: None)
     assert files_of(workspace) == before
+
+
+def test_a_measure_redefined_since_the_card_was_learned_stops_scoring(workspace: Workspace) -> None:
+    """Tickets of 14 days are no tickets of 28: CF219 names both; nothing is written. Other words change nothing."""
+    spec = workspace.cards[CARD]
+    text = spec.read_text(encoding="utf-8")
+    assert "tickets_28d" in load(workspace, CARD, "champion")[1].read
+    start = text.index("[measures.tickets_28d]")
+    redefined = text[:start] + text[start:].replace("window_days = 28", "window_days = 14", 1)
+    spec.write_text(redefined, encoding="utf-8")
+    files, rows = files_of(workspace), dump(workspace)
+    with pytest.raises(DataError, match=r'(?s)CF219 .*measures.tickets_28d.*"window_days": 28.*"window_days": 14'):
+        scored(workspace, 7)
+    assert (files_of(workspace), dump(workspace)) == (files, rows)
+    spec.write_text(text.replace('"Tickets opened in 28 days"', '"Tickets of four weeks"'), encoding="utf-8")
+    assert scored(workspace, 7).published

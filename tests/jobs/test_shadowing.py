@@ -79,5 +79,17 @@ def test_a_night_on_which_nobody_measured_what_the_candidate_reads_is_left_out(n
     candidate(nights, measures=(renamed, *champion.measures[1:]))
     found = shadow(nights, CARD, as_of=LAST)
     assert found.replay.candidate is None
-    assert found.replay.left_out[0] == "2026-01-06: nobody measured brand_new then"
+    assert found.replay.left_out[0] == "2026-01-06: nobody measured brand_new as it learned"
+    assert found.judged.reason == "no night has what both cards read"
+
+
+def test_nights_measured_otherwise_than_the_candidate_learned_are_left_out(nights: Workspace) -> None:
+    """The nights hold what the champion reads; a candidate of another window cannot be compared on them."""
+    _, champion = load(nights, CARD, "champion")
+    name = champion.read[0]
+    other = dict(champion.definitions) | {name: "another"}
+    candidate(nights, definitions=tuple(sorted(other.items())))
+    found = shadow(nights, CARD, as_of=LAST)
+    assert found.replay.candidate is None
+    assert found.replay.left_out[0] == f"2026-01-06: nobody measured {name} as it learned"
     assert found.judged.reason == "no night has what both cards read"

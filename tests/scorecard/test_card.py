@@ -185,8 +185,8 @@ def test_any_change_changes_the_hash():
 
 def test_a_card_of_a_newer_churnfit_is_refused():
     """Its schema_version is beyond what this churnfit can read."""
-    document = json.loads(CARD.to_json()) | {"schema_version": 3}
-    with pytest.raises(IntegrityError, match=r"CF604.*schema_version <= 2; came 3.*Upgrade churnfit"):
+    document = json.loads(CARD.to_json()) | {"schema_version": 4}
+    with pytest.raises(IntegrityError, match=r"CF604.*schema_version <= 3; came 4.*Upgrade churnfit"):
         Scorecard.from_json(json.dumps(document))
 
 
@@ -253,3 +253,18 @@ def test_a_categorical_measure_reads_any_column_as_text():
     measure = replace(CARD.measure("goal"), curve=Categorical(("1", "2"), (0.0, 20.0)))
     assert measure.points(pd.Series([2, 1])).tolist() == [20.0, 0.0]
     assert measure.points(pd.Series([2, None], dtype="Int64")).tolist() == [20.0, 10.0]
+
+
+def test_a_card_says_which_of_its_measures_are_taken_otherwise():
+    """Logins over another window: redefined. What either side does not know, or the card does not read, is not."""
+    card = replace(CARD, definitions=(("goal", "g"), ("logins", "28 days")))
+    assert card.redefined({"goal": "g", "logins": "28 days", "tickets": "t"}) == []
+    assert card.redefined({"logins": "14 days", "tickets": "t", "seats": "s"}) == ["logins"]
+    assert CARD.redefined({"logins": "14 days"}) == []
+    assert card.unread(["goal", "logins", "seats"], {"logins": "14 days"}) == ["logins", "tickets"]
+    assert Scorecard.from_json(card.to_json()) == card
+
+
+def test_a_card_without_definitions_keeps_its_hash():
+    """They are written where there are any: cards from before there were do not change."""
+    assert "definitions" not in CARD.to_json()

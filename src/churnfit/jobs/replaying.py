@@ -48,8 +48,8 @@ class Side:
 class Replay:
     """The weeks, oldest first, the accounts on each, both sides, and who changes band.
 
-    `champion` is None where there is none yet, or where it reads a measure that the spec no longer has. `left_out` says
-    why a date has no replay.
+    `champion` is None where there is none yet, or where it reads a measure that the spec no longer has, or takes
+    otherwise. `left_out` says why a date has no replay.
     """
 
     accounts: Mapping[date, int]
@@ -97,7 +97,8 @@ def replay_weeks(
     """
     with opened_for_scoring(workspace, spec, until=until, checked=checked) as measured_on:
         days = (until - pd.Timedelta(weeks=back) for back in reversed(range(weeks)))
-        return replay_on(workspace, spec, champion, candidate, ((day, measured_on(day)) for day in days), say=say)
+        measured = ((day, measured_on(day)) for day in days)
+        return replay_on(workspace, spec, champion, candidate, measured, definitions=spec.definitions, say=say)
 
 
 def replay_on(
@@ -107,10 +108,12 @@ def replay_on(
     candidate: Scorecard,
     snapshots: Iterable[tuple[pd.Timestamp, pd.DataFrame]],
     *,
+    definitions: Mapping[str, str],
     say: Say,
 ) -> Replay:
     """Return both cards' scores, bands and CTAs on `snapshots`: dates, oldest first, and what was measured on them.
 
+    `definitions` say how each measure was taken there: a card that learned it otherwise cannot be scored on it.
     Overrides and alerts of the journey are not replayed: they are the same whatever the card.
     """
     cards = {"candidate": candidate} | ({} if champion is None else {"champion": champion})
@@ -120,15 +123,15 @@ def replay_on(
     left_out: list[str] = []
     for as_of, measured in snapshots:
         say(f"Replaying {as_of:%Y-%m-%d}")
-        lacking = sorted(set(candidate.read) - set(measured.columns))
+        lacking = candidate.unread(measured.columns, definitions)
         if measured.empty or lacking:
-            why = f"nobody measured {', '.join(lacking)} then" if lacking else "no accounts in the stage"
+            why = f"nobody measured {', '.join(lacking)} as it learned" if lacking else "no accounts in the stage"
             left_out.append(f"{as_of:%Y-%m-%d}: {why}")
             continue
         scores = {}
         for name, card in cards.items():
-            if set(card.read) - set(measured.columns):
-                continue  # the spec no longer has what that card reads
+            if card.unread(measured.columns, definitions):
+                continue  # the spec no longer has what that card reads, or takes it otherwise
             run = score(card, measured, key="replay")
             scores[name] = run.scores
             days[name][as_of.date()] = scored_accounts(card, run, spec)

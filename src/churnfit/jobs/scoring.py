@@ -28,6 +28,7 @@ from churnfit.jobs.perception import mismatch_alerts
 from churnfit.jobs.signing import moment
 from churnfit.jobs.vanished import known_accounts, require_nobody_vanished
 from churnfit.jobs.workspace import Workspace
+from churnfit.registry import Version
 from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import ScoredRun, publish, run_folder, run_key, words_of
 from churnfit.scoring.batch import score as score_snapshot
@@ -158,11 +159,17 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     The same date, card and data again change nothing. A date older than the newest published one joins the history
     and leaves the queue as it is. Accounts that faulty rows touch are not scored and keep their CTAs; the rows are
     listed in ``quarantine.parquet`` beside the scores. With `dry_run` nothing is written.
+
+    Raises
+    ------
+    DataError
+        CF219 when the spec takes a measure otherwise than the champion learned it; else as `scoring_snapshot`.
     """
     spec = workspace.spec(card)
     registry = workspace.registry()
     version = registry.resolve(card, "champion")
     champion = registry.load(version)
+    _refuse_redefined(champion, spec, version)
     say("Measuring every account")
     night = _night(workspace, spec, as_of)
     measured, quarantine = night.measured, night.quarantine
@@ -215,6 +222,18 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         there = store.run(key)
     bands = {band: int((run.scores["band"] == band).sum()) for band in ("red", "amber", "green")}
     return ScoringResult(run=done or there or row, bands=bands, published=done is not None and not dry_run)
+
+
+def _refuse_redefined(champion: Scorecard, spec: ScorecardSpec, version: Version) -> None:
+    """Raise CF219 when the spec takes a measure otherwise than the champion learned it."""
+    for name in champion.redefined(spec.definitions):
+        raise DataError(
+            "CF219",
+            where=f"card '{spec.name}', measures.{name}",
+            expected=f"as {version.reference} learned it: {dict(champion.definitions)[name]}",
+            came=spec.definition_of(name),
+            fix="Put the definition back, or fit and promote a card that was learned with the new one.",
+        )
 
 
 def _list(quarantine: Quarantine, path: Path) -> None:

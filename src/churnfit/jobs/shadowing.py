@@ -83,7 +83,9 @@ def shadow(
     version, champion_version = registry.resolve(card, reference), registry.resolve(card, "champion")
     candidate, champion = registry.load(version), registry.load(champion_version)
     nights = _published(workspace, card, since)
-    played = replay_on(workspace, spec, champion, candidate, nights.items(), say=say)
+    played = replay_on(
+        workspace, spec, champion, candidate, nights.items(), definitions=dict(champion.definitions), say=say
+    )
     say("Judging what has matured")
     judged = _judged(workspace, spec, champion, candidate, nights, as_of=as_of)
     return Shadow(candidate=version, champion=champion_version, replay=played, judged=judged)
@@ -105,8 +107,11 @@ def _judged(
     *,
     as_of: pd.Timestamp,
 ) -> Judged:
+    taken = dict(champion.definitions)
     comparable = [
-        night for night in nights.values() if not (set(candidate.read) | set(champion.read)) - set(night.columns)
+        night
+        for night in nights.values()
+        if not (candidate.unread(night.columns, taken) or champion.unread(night.columns, taken))
     ]
     if not comparable:
         return Judged(rows=0, churned_accounts=0, differences=None, reason="no night has what both cards read")

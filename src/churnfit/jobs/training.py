@@ -80,7 +80,7 @@ def fit(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say) -> Fi
     judged = judged_rows(learning, judging, learned, spec=spec)
     version = registry.champion(card)
     champion = registry.load(version) if version else None
-    lacking = sorted(set(champion.read) - set(judging.columns)) if champion else []
+    lacking = champion.unread(judging.columns, spec.definitions) if champion else []
     if champion is not None and not lacking:
         judged["p_champion"] = champion.churn_probability(judging)
     if not spec.learning.pairs:

@@ -118,7 +118,8 @@ def _named(card: Scorecard, spec: ScorecardSpec) -> Scorecard:
                 actionable=any(spec.measures[name].actionable for name in names),
             )
         )
-    return replace(card, name=spec.name, measures=tuple(lines))
+    taken = tuple((name, text) for name, text in sorted(spec.definitions.items()) if name in card.read)
+    return replace(card, name=spec.name, measures=tuple(lines), definitions=taken)
 
 
 def _label(spec: ScorecardSpec) -> Callable[[str], str]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
@@ -44,8 +45,9 @@ __all__ = [
 
 Floats: TypeAlias = NDArray[np.float64]
 
-SCHEMA_VERSION = 2
-_SINCE_2 = frozenset({"calibration", "pairs", "remarks"})  # written where used: cards of version 1 keep their hash
+SCHEMA_VERSION = 3
+# written where used: cards from before these were keep their hash
+_WHERE_USED = frozenset({"calibration", "pairs", "remarks", "definitions"})
 _CURVES: dict[str, type[Graded] | type[Stepped] | type[Categorical]] = {
     "graded": Graded,
     "stepped": Stepped,
@@ -156,6 +158,8 @@ class Scorecard:
         Measures offered and found without evidence.
     remarks : tuple of str
         Sentences a reader should know about how the card was learned.
+    definitions : tuple of (str, str)
+        How each measure that is read was taken when the card was learned: its definition in the spec.
     """
 
     name: str
@@ -171,6 +175,7 @@ class Scorecard:
     pairs: tuple[Pair, ...] = ()
     left_out: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    definitions: tuple[tuple[str, str], ...] = ()
     schema_version: int = field(default=SCHEMA_VERSION)
 
     @property
@@ -219,6 +224,17 @@ class Scorecard:
         members = {pair.name: pair.members for pair in self.pairs}
         names = [name for measure in self.measures for name in members.get(measure.name, (measure.name,))]
         return tuple(dict.fromkeys(names))
+
+    def redefined(self, definitions: Mapping[str, str]) -> list[str]:
+        """Return the measures that `definitions` (of a spec, or of another card) takes otherwise than this card did.
+
+        What only one of the two has is not compared.
+        """
+        return [name for name, learned in self.definitions if definitions.get(name, learned) != learned]
+
+    def unread(self, columns: Iterable[str], definitions: Mapping[str, str]) -> list[str]:
+        """Return the measures it cannot read from `columns` taken by `definitions`: absent, or taken otherwise."""
+        return sorted({*self.read} - {*columns} | {*self.redefined(definitions)})
 
     def with_pairs(self, snapshot: pd.DataFrame) -> pd.DataFrame:
         """Return `snapshot` with one column more for each pair: its value in words."""
@@ -285,7 +301,9 @@ class Scorecard:
 
     def to_json(self) -> str:
         """Return canonical JSON: sorted keys, two spaces, a final newline."""
-        document = {name: value for name, value in asdict(self).items() if name not in _SINCE_2 or getattr(self, name)}
+        document = {
+            name: value for name, value in asdict(self).items() if name not in _WHERE_USED or getattr(self, name)
+        }
         document["bands"] = cuts_document(self.bands)
         for given, line in zip(self.measures, document["measures"], strict=True):
             line["curve"] = {"form": type(given.curve).__name__.lower(), **line["curve"]}
@@ -343,6 +361,7 @@ class Scorecard:
             pairs=tuple(Pair(**{k: _cells(v) for k, v in pair.items()}) for pair in document.pop("pairs", ())),
             left_out=tuple(document.pop("left_out")),
             remarks=tuple(document.pop("remarks", ())),
+            definitions=tuple((str(name), str(text)) for name, text in document.pop("definitions", ())),
             **document,
         )
 

@@ -25,6 +25,9 @@ def diff(before: Scorecard, after: Scorecard) -> list[str]:
             said.append(
                 f"{new.label}: the average account's points {was.expected_points:.1f} → {new.expected_points:.1f}"
             )
+    earlier = dict(before.definitions)
+    for name in after.redefined(earlier):
+        said.append(f"{name}: measured otherwise, {earlier[name]} → {dict(after.definitions)[name]}")
     said += [f"{gone.label}: gone (weight was {gone.weight:g})" for gone in old.values()]
     said += _number_changes(before, after)
     return said

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Annotated, Self
 
@@ -120,6 +122,23 @@ class ScorecardSpec(Strict):
         """Return the playbook of a measure, or of its group; None where neither names one."""
         declared = self.measures[measure]
         return declared.playbook or self.groups[declared.group].playbook
+
+    def definition_of(self, measure: str) -> str:
+        """Return what decides the measure's values, as canonical JSON: equal texts, equal values of equal sources."""
+        declared = self.measures[measure]
+        decided = declared.value_fields()
+        if declared.relative_to is not None:
+            decided["peers"] = [self.cohort.peer_days, self.cohort.min_peers]
+        words = set(re.findall(r"\w+", declared.sql or ""))
+        read = sorted(name for name in words & set(self.measures) if self.measures[name].sql is None)
+        if read:
+            decided["reads"] = {name: self.measures[name].value_fields() for name in read}
+        return json.dumps(decided, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """What decides each measure's values."""
+        return {name: self.definition_of(name) for name in self.measures}
 
     def to_do(self, playbook: str) -> str:
         """Return a playbook in words, "title: step; step"; its key where it has left the spec since it was used."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -33,6 +33,7 @@ Aggregate = Literal[
     "attribute",
     "column",
 ]
+_NO_PART_OF_THE_VALUE = {"label", "group", "unit", "shape", "actionable", "playbook", "leak_checked", "says"}
 _WHOLE_STAGE = ("days_to_first", "days_since_last", "milestone_days_late", "steps_skipped")
 Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range", "free"]
 
@@ -224,3 +225,7 @@ class Measure(Strict):
         if self.planned_kind is not None and not late:
             raise ValueError("`planned_kind` goes with aggregate 'milestone_days_late'")
         return self
+
+    def value_fields(self) -> dict[str, Any]:
+        """Return what decides the measure's values, as JSON: neither its words, its shape nor who acts on it."""
+        return self.model_dump(mode="json", exclude=_NO_PART_OF_THE_VALUE, exclude_defaults=True)

@@ -38,8 +38,8 @@ class Weeks:
 class Evidence:
     """What the gates look at.
 
-    `champion_lacks`: measures of the champion that the spec no longer has. `leaks`: what the leak sentinel says of the
-    sources. `weeks`: None where nothing could be replayed.
+    `champion_lacks`: measures of the champion that the spec no longer has, or takes otherwise. `leaks`: what the leak
+    sentinel says of the sources. `weeks`: None where nothing could be replayed.
     """
 
     report: EvaluationReport

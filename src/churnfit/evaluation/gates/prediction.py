@@ -81,7 +81,9 @@ def not_worse_than_champion(evidence: Evidence) -> Finding:
         return not_applicable(limit, "There is no champion yet.")
     if found is None and evidence.champion_lacks:
         lacking = ", ".join(evidence.champion_lacks)
-        return not_applicable(limit, f"The champion cannot be scored: the spec no longer measures {lacking}.")
+        return not_applicable(
+            limit, f"The champion cannot be scored: the spec no longer measures {lacking}, or does so otherwise."
+        )
     return _compared(
         found,
         lambda interval: interval.low <= most,

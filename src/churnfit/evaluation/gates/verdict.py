@@ -40,7 +40,8 @@ def judge(
     has_champion : bool
         Whether a champion is in production: then the report must hold it, else CF004 fails.
     champion_lacks : sequence of str
-        Measures of the champion that the spec no longer has: it cannot be scored then, and CF004 does not apply.
+        Measures of the champion that the spec no longer has, or takes otherwise: it cannot be scored then, and CF004
+        does not apply.
     leaks : sequence of str
         What the leak sentinel warned of.
     weeks : Weeks, optional
