@@ -74,13 +74,22 @@ def test_between_whole_numbers_the_tenth_is_divided_as_makes_the_interval_shorte
     assert crossing_interval(counts, risk, at=2.0, stepped=False) == (2.0, 2.0)
     low, high = crossing_interval(bins("days", [0, 1, 2, 3]), risk, at=2.0, stepped=False)
     assert low < 1 < high <= 2
-    assert crossing_interval(counts, np.vstack([risk, risk[:6]]), at=2.0, stepped=False) == (1.0, 2.0)
     passed_by = np.repeat([0, 2, 3], [6, 91, 3])[:, np.newaxis]  # a twentieth would leave the lower end open
     risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
     assert crossing_interval(counts, risk, at=2.0, stepped=False) == (2.0, 2.0)
     passed_by = np.repeat([0, 2, 3], [40, 53, 7])[:, np.newaxis]  # below, nothing ends; above, 7 are no tenth
     risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
     assert crossing_interval(counts, risk, at=2.0, stepped=False) == (-np.inf, 2.0)
+
+
+@pytest.mark.parametrize(("early", "low"), [(12, 2.0), (18, 1.0)])
+def test_an_interval_of_whole_numbers_holds_what_is_nearest_to_nine_tenths(early, low):
+    """With 12 at 1 and 3 at 3, 2 alone leaves out 15 of 106; with 18 at 1 it is 21 of 112, and 1 to 2 leaves 3."""
+    passed_by = np.repeat([1, 2, 3], [early, 91, 3])[:, np.newaxis]
+    risk = np.where(np.arange(4) >= passed_by, 1.0, -1.0)
+    counts = bins("tickets", [0, 1, 2, 3], whole=True)
+    for stepped in (False, True):
+        assert crossing_interval(counts, risk, at=2.0, stepped=stepped) == (low, 2.0)
 
 
 def test_two_levels_overlap_wholly_when_neither_the_difference_nor_an_end_tells_them_apart():

@@ -10,11 +10,11 @@ What is covered, given that the measure is on the card:
   reaches the level; an open end says that the band never leaves it.
 
 The curves are those of `churnfit.learning.resampling`, as bold as the card, intervals their 5th and 95th percentiles
-(of whole numbers the shortest of nine tenths), stretched to the printed value. Learning shapes and knots again in every
-resample is what makes them cover (`benchmarks/recovery.py`): on fixed knots, with or without the penalty, green
-thresholds are covered 70 % of the time. Not covered: that a pair's cells keep the order they were found in, and the
-chance that a measure without effect is on the card at all; its true weight is 0, and a card names it only when it
-looked otherwise.
+(of whole numbers the shortest that comes nearest to nine tenths), stretched to the printed value. Learning shapes and
+knots again in every resample is what makes them cover (`benchmarks/recovery.py`): on fixed knots, with or without the
+penalty, green thresholds are covered 70 % of the time. Not covered: that a pair's cells keep the order they were found
+in, and the chance that a measure without effect is on the card at all; its true weight is 0, and a card names it only
+when it looked otherwise.
 """
 
 from __future__ import annotations

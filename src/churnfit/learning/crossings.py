@@ -21,8 +21,8 @@ _DIGITS = 2.5  # an end is said to about a three-hundredth of the measure's span
 def crossing_interval(measure: MeasureBins, risk: Floats, *, at: float, stepped: bool) -> tuple[float, float]:
     """Return the 90 % interval of the value at which a risk passes 0 from below, at about `at`; infinite: open.
 
-    A twentieth of the resamples may pass below it, as many above. Whole numbers would leave out less at both ends,
-    since they cannot be cut: there the tenth is divided as makes the interval shortest.
+    A twentieth of the resamples may pass below it, as many above. Whole numbers cannot be cut: there the tenth is
+    divided as makes the interval shortest, and one number less is taken where that leaves out nearer to a tenth.
 
     Parameters
     ----------
@@ -39,13 +39,45 @@ def crossing_interval(measure: MeasureBins, risk: Floats, *, at: float, stepped:
         passes_between(measure, lower, upper, at=at, stepped=stepped)
         for lower, upper in zip(lowers, uppers, strict=True)
     ]
-    return min(found, key=lambda ends: _length(ends, at))
+    shortest = min(found, key=lambda ends: _length(ends, at))
+    return _nearest(measure, risk, shortest, at=at, stepped=stepped) if measure.whole else shortest
 
 
 def _length(ends: tuple[float, float], at: float) -> tuple[int, float]:
     """Return how many ends are open, and how far the others lie from `at` together."""
     away = [abs(end - at) for end in ends if np.isfinite(end)]
     return 2 - len(away), sum(away)
+
+
+def _nearest(
+    measure: MeasureBins, risk: Floats, ends: tuple[float, float], *, at: float, stepped: bool
+) -> tuple[float, float]:
+    """Return the ends, a number fewer at a time while the share of the resamples left out comes nearer to a tenth."""
+
+    def away(ends: tuple[float, float]) -> float:
+        low, high = ends
+        below = np.mean(_risk_at(measure, risk, low - 1, stepped=stepped) > 0) if np.isfinite(low) else 0.0
+        above = np.mean(_risk_at(measure, risk, high, stepped=stepped) <= 0) if np.isfinite(high) else 0.0
+        return abs(float(below + above) - _BEYOND)
+
+    while True:
+        low, high = ends
+        fewer = [other for other in ((low + 1, high), (low, high - 1)) if other != ends and other[0] <= at <= other[1]]
+        nearest = min([ends, *fewer], key=away)
+        if nearest == ends:
+            return ends
+        ends = nearest
+
+
+def _risk_at(measure: MeasureBins, risk: Floats, value: float, *, stepped: bool) -> Floats:
+    """Return what each resample says of a value (n_resamples,)."""
+    x = measure.middles
+    if stepped:
+        return risk[:, int(np.searchsorted(np.asarray(measure.cuts), value, side="right"))]
+    right = int(np.clip(np.searchsorted(x, value), 1, len(x) - 1))
+    come = float(np.clip((value - x[right - 1]) / (x[right] - x[right - 1]), 0.0, 1.0))
+    between: Floats = risk[:, right - 1] * (1 - come) + risk[:, right] * come
+    return between
 
 
 def passes_between(
