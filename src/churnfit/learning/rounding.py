@@ -1,8 +1,9 @@
 """Whole weights and whole points: the curves as lines of a card.
 
 A curve in churn logits runs from its riskiest to its safest level; that range, as a share of all ranges, is the
-measure's weight. Weights are whole numbers that sum to 100 (largest remainder), points whole numbers within the weight.
-The slope (logits per health point) stays the shrunken one; only the intercept is matched again afterwards.
+measure's weight. Weights are whole numbers that sum to 100, points whole numbers within the weight: rounded (weights to
+their largest remainders), then moved where the card as a whole comes nearer to the curves. The slope (logits per health
+point) stays the shrunken one; only the intercept is matched again afterwards.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from churnfit.learning.curves import CurvePlan
 from churnfit.learning.joint import Curves
+from churnfit.learning.whole_points import nearest_whole
 from churnfit.scorecard.card import CardMeasure
 from churnfit.scorecard.points import Categorical, Curve, Graded, Stepped
 
@@ -56,28 +58,39 @@ def segment_offsets(curves: Curves, segment_column: str | None) -> tuple[tuple[s
     return ()
 
 
-def card_lines(curves: Curves, *, segment_column: str | None = None) -> tuple[tuple[CardMeasure, ...], float]:
+def card_lines(
+    curves: Curves, weight: Floats | None = None, *, segment_column: str | None = None
+) -> tuple[tuple[CardMeasure, ...], float]:
     """Return the card's lines, heaviest first, and the churn logits per health point.
 
     The segment column earns no points. Measures whose weight rounds to 0 are left out and the rest share the 100
-    again. `expected_points` is still 0: the card sets it from its reference cohort.
+    again. `expected_points` is still 0: the card sets it from its reference cohort. Rows count by `weight` (n_rows,),
+    absent: alike.
     """
     kept = [index for index, plan in enumerate(curves.plans) if plan.name != segment_column]
     while True:
-        heights = [curves.heights(index) for index in kept]
-        ranges = np.array([np.ptp(np.concatenate(pair)) for pair in heights])
+        saved = [_saved(*curves.heights(index)) for index in kept]
+        ranges = np.array([own.max() for own in saved])
         if not kept or ranges.sum() <= 0:
             return (), 1.0
         weights = whole_weights(ranges)
         if (weights > 0).all():
             break
-        kept = [index for index, weight in zip(kept, weights, strict=True) if weight > 0]
-    lines = [
-        _line(curves.plans[index], *pair, weight=int(weight))
-        for index, pair, weight in zip(kept, heights, weights, strict=True)
-    ]
+        kept = [index for index, share in zip(kept, weights, strict=True) if share > 0]
+    slope = float(ranges.sum()) / 100.0
+    rounded = [np.round(share * own / own.max()) for share, own in zip(weights, saved, strict=True)]
+    counts = np.ones(curves.design.codes.shape[1]) if weight is None else weight
+    whole = nearest_whole(curves, kept, [own / slope for own in saved], rounded, counts)
+    lines = [_line(curves.plans[index], points) for index, points in zip(kept, whole, strict=True)]
     lines.sort(key=lambda line: (-line.weight, line.name))
-    return tuple(lines), float(ranges.sum()) / 100.0
+    return tuple(lines), slope
+
+
+def _saved(heights: Floats, states: Floats) -> Floats:
+    """Return the churn logits below the riskiest level, at the levels, then at the states."""
+    both = np.concatenate([heights, states])
+    saved: Floats = both.max() - both
+    return saved
 
 
 def _turning(steps: Floats) -> ShapeName:
@@ -88,11 +101,10 @@ def _turning(steps: Floats) -> ShapeName:
     return "peak" if moving[0] > 0 else "valley"
 
 
-def _line(plan: CurvePlan, heights: Floats, states: Floats, *, weight: int) -> CardMeasure:
-    riskiest = max(heights.max(), states.max(initial=-np.inf))
-    safest = min(heights.min(), states.min(initial=np.inf))
-    points = _without_faint_turn(np.round(weight * (riskiest - heights) / (riskiest - safest)), plan)
-    state_points = np.round(weight * (riskiest - states) / (riskiest - safest))
+def _line(plan: CurvePlan, whole: Floats) -> CardMeasure:
+    """Return the line of a plan whose levels, then states, earn `whole` points."""
+    n_levels = len(plan.signs) + 1
+    points, state_points = _without_faint_turn(whole[:n_levels], plan), whole[n_levels:]
     return CardMeasure(
         name=plan.name,
         label=plan.name.replace("_", " "),
