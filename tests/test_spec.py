@@ -95,6 +95,8 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ('group = "use"', 'group = "use"\nsays = "{value!r}"', r"measures.logins.says: .*unknown name '{value!r}'"),
         ("[cohort]", '[history]\nengine = "dayz"\n[cohort]', r"history.engine: .*'events', 'days' or 'spark'"),
         ("[measures.logins]", "[measures.weight]", r"measures.weight: the name is taken"),
+        ("[measures.logins]", "[measures.status]", r"measures.status: the name is taken"),
+        ('column = "seats"', 'column = "As_Of"', r"measures.seats.column: 'As_Of' is computed; rename it"),
         ("[10]", '[10]\ncontraction = { kind = "arr", share = 1.0 }', r"cohort.contraction.share"),
         ('path = "accounts.parquet"', 'path = "a"\nsql = "SELECT 1"', r"give either `path` or `sql`"),
         ('title = "Call"', "", r"playbooks.call.title: Field required"),

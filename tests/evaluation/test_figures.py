@@ -37,6 +37,19 @@ def test_calibration_has_one_panel_per_model_and_wilson_intervals(judged):
     assert drawn(figure).startswith(b"\x89PNG")
 
 
+def test_a_row_that_counts_for_more_moves_its_point_as_much(judged):
+    """Held-out rows stand for the called: red rows that churned, counted thrice, are 90 of 100.
+
+    Kish: (30 x 3 + 10)^2 / (30 x 9 + 10) = 35.7 rows; Wilson around 0.9 then: 0.787 to 0.956.
+    """
+    red, churned = judged["band"] == "red", judged["churned"] == 1
+    figure = calibration_figure(judged.assign(weight=np.where(red & churned, 3.0, 1.0)))
+    assert figure.axes[0].collections[0].get_segments()[-1][:, 1] == pytest.approx([0.787, 0.956], abs=0.001)
+    lift = lift_figure(judged.assign(weight=np.where(red, 9.0, 1.0)))
+    said = " ".join(text.get_text() for text in lift.axes[0].texts).replace("\n", " ")
+    assert "red band: 50 % called, 93 % caught" in said
+
+
 def test_lift_marks_what_the_red_band_catches(judged):
     """10 % are red and hold 60 % of the churners."""
     figure = lift_figure(judged.assign(p_challenger=judged["p_card"]))

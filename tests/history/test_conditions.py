@@ -61,3 +61,11 @@ def test_ready_for_the_next_stage_is_who_fulfils_its_condition() -> None:
     assert ready_to_move(MEASURED, ruled()) == set()
     with pytest.raises(SpecError, match=r"CF504 next_stage.when"):
         require_conditions(spec_of(measures, next_stage={"stage": "adoption", "when": "loggins > 5"}))
+
+
+@pytest.mark.parametrize("name", ["place", "case", "measured_given"])
+def test_a_measure_may_be_called_like_a_word_of_the_query(name: str) -> None:
+    """Of four accounts B alone has 2 of it."""
+    measures = {name: {"aggregate": "count", "kinds": ["login"]}}
+    spec = spec_of(measures, overrides=[{"when": f'"{name}" = 2', "band": "red", "why": "so it is"}])
+    assert overruled_by_rule(MEASURED.rename(columns={"logins": name}), spec) == {"B": 0}

@@ -10,8 +10,9 @@ import pytest
 from tests.history.tiny_world import accounts_of, at, events_of, opened, spec_of, write
 
 from churnfit.errors import DataError
-from churnfit.history.cohort import landmark_grid
+from churnfit.history.cohort import landmark_grid, out_of_stage, weekly_grid
 from churnfit.history.labels import labels, ledger
+from churnfit.history.snapshot import snapshot
 from churnfit.history.sources import open_sources
 
 MEASURES = {"logins": {"aggregate": "count", "kinds": ["login"]}}
@@ -234,3 +235,28 @@ def test_a_wide_table_has_ready_labels_or_churn_dates_or_is_refused(tmp_path: Pa
     assert dated["churned"].tolist()[0] == 1
     with pytest.raises(DataError, match=r"CF217 sources.measures: expected a filled column 'churned'"):
         table(f"{head}\nA,2024-01-11,3\n")
+
+
+def test_columns_of_an_export_that_are_called_like_what_is_computed_change_nothing(tmp_path: Path) -> None:
+    """An accounts table of some day may say as_of, ended_at and stage_day: neither the labels' nor the snapshots'."""
+    cohort = {"landmark_days": [10], "horizon_days": 20, "churn_kinds": ["gone"], "stage_days": (0, 15)}
+    spec = spec_of(MEASURES, cohort=cohort)
+    events = events_of(("A", 1, "login"), ("B", 12, "gone"))
+    accounts = accounts_of({"account_id": "A"}, {"account_id": "B"}, {"account_id": "C", "started_at": at(16)})
+    exported = accounts.assign(as_of=at(500), Ended_At=at(500), stage_day=0.0)
+    found = []
+    for number, table in enumerate((accounts, exported)):
+        root = tmp_path / str(number)
+        root.mkdir()
+        with opened(root, spec, accounts=table, events=events) as con:
+            grid = landmark_grid(con, spec)
+            found.append(
+                (
+                    labels(con, spec, grid, observed_to=at(100)).to_csv(),
+                    snapshot(con, spec, grid).to_csv(),
+                    out_of_stage(con, spec, at(20)).to_csv(),
+                    weekly_grid(con, spec, until=at(20)).to_csv(),
+                )
+            )
+    assert found[0] == found[1]
+    assert "A," in found[0][2]  # beyond the stage's last day

@@ -65,6 +65,17 @@ def test_a_step_is_the_day_of_its_first_event_as_it_was_known(tmp_path):
     assert (found.loc["C", "segment"], found.loc["C", "owner"]) == ("(no segment)", "")
 
 
+def test_a_segment_called_all_is_not_everybody(tmp_path):
+    """It gets a name of its own: its limit would be everybody's, to which small segments are held."""
+    spec = spec_of({"meetings": {"aggregate": "count", "kinds": ["met"]}})
+    accounts = accounts_of({"account_id": "A", "segment": "all"}, {"account_id": "B", "segment": "smb"})
+    with opened(tmp_path, spec, accounts=accounts, events=events_of(("A", 3, "met"))) as con:
+        days = step_days(con, spec, JOURNEY, as_of=at(20), engine=events_engine)
+    report = journey_report(days, JOURNEY, as_of=TODAY)
+    assert list(report.limits) == [EVERYBODY, 'segment "all"', "smb"]
+    assert report.times[0].accounts == 2
+
+
 def test_who_left_early_counts_for_as_long_as_they_were_watched():
     """By hand: of 4 one arrives on day 2; of the 2 left on day 6 one arrives: 3/4, then 3/8 are still out."""
     report = journey_report(days_of((2, None, 9), (None, None, 4), (6, None, 9), (None, None, 9)), JOURNEY, as_of=TODAY)

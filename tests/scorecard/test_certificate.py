@@ -86,3 +86,12 @@ def test_a_threshold_is_said_in_the_measures_unit():
     assert threshold_words(share, ("red", "green"), one) == (
         "red → green at 25 % (20 % to 31 %): 4 churned below, 3 from there"
     )
+
+
+def test_a_category_is_shown_as_it_is_in_markdown():
+    """A level from data opens no tag, no link and no cell: card.md is read in a browser."""
+    goal = CARD.measure("goal")
+    curve = replace(goal.curve, values=("<img src=x>|[a](b)", *goal.curve.values[1:]))
+    shown = to_markdown(replace(CARD, measures=(*CARD.measures[:2], replace(goal, curve=curve))))
+    assert r"\<img src=x\>\|\[a\](b)" in shown
+    assert "<img" not in shown.replace(r"\<img", "")

@@ -41,22 +41,26 @@ _LABELLED_SHARE = 0.30  # where the curves' heights are said in words
 def calibration_figure(judged: pd.DataFrame) -> Figure:
     """Return the reliability diagram: churn rate against churn probability, one panel per model.
 
-    Each point holds about a tenth of the rows; bars are 90 % Wilson intervals, the strip below counts rows.
+    Each point holds about a tenth of the rows; bars are 90 % Wilson intervals, the strip below counts rows. Where rows
+    count differently, an interval is that of as many rows of equal weight as say the same.
 
     Parameters
     ----------
     judged : DataFrame
-        As for `churnfit.evaluation.report.evaluate`: churned, p_card and, where present, p_hand_made, p_challenger.
+        As for `churnfit.evaluation.report.evaluate`: churned, p_card and, where present, p_hand_made, p_challenger,
+        weight.
 
     References
     ----------
     Wilson (1927): the interval of rates p at which the count seen is within z standard errors.
+    Kish (1965), "Survey Sampling": the number of rows of equal weight.
     """
     from matplotlib.figure import Figure
 
     models = [model for model in _SHOWN if f"p_{model}" in judged]
     churned = judged["churned"].to_numpy(dtype=np.float64)
-    bins = {model: _reliability(churned, judged[f"p_{model}"].to_numpy(dtype=np.float64)) for model in models}
+    weight = _weight(judged)
+    bins = {model: _reliability(churned, judged[f"p_{model}"].to_numpy(dtype=np.float64), weight) for model in models}
     top = min(1.0, 1.08 * max(float(table[["probability", "high"]].max().max()) for table in bins.values()))
     figure = Figure(figsize=(0.6 + 3.4 * len(models), 4.6), layout="constrained")
     grid = figure.subplots(2, len(models), squeeze=False, sharex="col", height_ratios=[5, 1])
@@ -95,7 +99,7 @@ def lift_figure(judged: pd.DataFrame, money: Money | None = None) -> Figure:
     from matplotlib.ticker import PercentFormatter
 
     churned = judged["churned"].to_numpy(dtype=np.float64)
-    weight = judged["weight"].to_numpy(dtype=np.float64) if "weight" in judged else np.ones(len(judged))
+    weight = _weight(judged)
     figure = Figure(figsize=(7.0, 5.0), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 100], [0, 100], color=_FAINT, linewidth=1, linestyle=(0, (4, 3)))
@@ -278,14 +282,22 @@ def origins_figure(backtest: Backtest) -> Figure:
     return figure
 
 
-def _reliability(churned: FloatArray, probability: FloatArray) -> pd.DataFrame:
+def _weight(judged: pd.DataFrame) -> FloatArray:
+    return judged["weight"].to_numpy(dtype=np.float64) if "weight" in judged else np.ones(len(judged))
+
+
+def _reliability(churned: FloatArray, probability: FloatArray, weight: FloatArray) -> pd.DataFrame:
     """Return one row per bin: mean probability, churn rate, and its Wilson interval."""
     ranks = pd.Series(probability).rank(method="min").to_numpy() - 1
-    table = pd.DataFrame({"bin": ranks * _BINS // len(ranks), "probability": probability, "rate": churned})
-    bins = table.groupby("bin").agg(probability=("probability", "mean"), rate=("rate", "mean"), rows=("rate", "size"))
-    shrink = 1 + _Z90**2 / bins["rows"]
-    centre = (bins["rate"] + _Z90**2 / (2 * bins["rows"])) / shrink
-    variance = bins["rate"] * (1 - bins["rate"]) / bins["rows"] + _Z90**2 / (4 * bins["rows"] ** 2)
+    table = pd.DataFrame({"weight": weight, "square": weight**2, "probability": probability, "rate": churned})
+    table[["probability", "rate"]] = table[["probability", "rate"]].mul(weight, axis=0)
+    sums = table.groupby(ranks * _BINS // len(ranks)).sum()
+    sums = sums[sums["weight"] > 0]
+    bins = sums[["probability", "rate"]].div(sums["weight"], axis=0)
+    rows = sums["weight"] ** 2 / sums["square"]
+    shrink = 1 + _Z90**2 / rows
+    centre = (bins["rate"] + _Z90**2 / (2 * rows)) / shrink
+    variance = bins["rate"] * (1 - bins["rate"]) / rows + _Z90**2 / (4 * rows**2)
     half = _Z90 * np.sqrt(variance) / shrink
     return bins.assign(low=centre - half, high=centre + half)
 
@@ -329,7 +341,7 @@ def _label_curves(axes: Axes, curves: dict[str, tuple[FloatArray, FloatArray]]) 
 
 
 def _mark_red(axes: Axes, judged: pd.DataFrame, card: tuple[FloatArray, FloatArray]) -> None:
-    share = float((judged["band"] == "red").mean())
+    share = float(np.average(judged["band"] == "red", weights=_weight(judged)))
     if not share:
         return
     caught = float(np.interp(share, *card))

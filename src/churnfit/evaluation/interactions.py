@@ -136,10 +136,14 @@ def _without_interactions(
     design = encoding.encoded(training)
     params = dict(challenger.best_params)
     rounds = int(params.pop("num_boost_round"))
+    weighted = "weight" in training and bool((training["weight"] != 1).any())
+    weight = training["weight"].to_numpy(dtype=np.float64) if weighted else None
     alone = [[place for place, owner in enumerate(players) if owner == player] for player in sorted(set(players))]
 
     def task(labels: FloatArray) -> Task:
-        return Task(design=design, labels=labels, categorical=encoding.categorical, random_state=random_state)
+        return Task(
+            design=design, labels=labels, categorical=encoding.categorical, random_state=random_state, weight=weight
+        )
 
     probability = (
         task(training["churned"].to_numpy(dtype=np.float64)).train(params, rounds, alone=alone).predict(design)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from churnfit.evaluation.intervals import Interval
+from churnfit.scorecard.render import plain_markdown
 
 __all__ = ["Section", "as_markdown", "as_text", "json_safe", "number", "percent", "with_interval"]
 
@@ -85,16 +86,16 @@ def as_text(title: str, sections: Sequence[Section]) -> str:
 
 def as_markdown(title: str, sections: Sequence[Section], figures: Collection[str] = ()) -> str:
     """Return the sections as Markdown, with links to those of `figures` that they name; no text is read as markup."""
-    lines = [f"# {_plain(title)}"]
+    lines = [f"# {plain_markdown(title)}"]
     for section in sections:
-        lines += ["", f"## {_plain(section.title)}", ""]
-        lines += [f"{_plain(sentence)}  " for sentence in section.sentences]
+        lines += ["", f"## {plain_markdown(section.title)}", ""]
+        lines += [f"{plain_markdown(sentence)}  " for sentence in section.sentences]
         if section.rows:
             lines += [""] if section.sentences else []
             lines += [_line(section.header), "|" + "---|" + "---:|" * (len(section.header) - 1)]
             lines += [_line(row) for row in section.rows]
         for name in section.figures:
-            lines += ["", f"![{_plain(section.title)}](figures/{name}.png)"] if name in figures else []
+            lines += ["", f"![{plain_markdown(section.title)}](figures/{name}.png)"] if name in figures else []
     return "\n".join(lines) + "\n"
 
 
@@ -112,11 +113,4 @@ def json_safe(value: Any) -> Any:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
-
-
-def _plain(text: str) -> str:
-    # Segment names come from data: they must not open a table cell, a link, an image or an HTML tag.
-    for mark in "\\`*_[]<>|#":
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("\r", " ").replace("\n", " ")
+    return "| " + " | ".join(plain_markdown(cell) for cell in cells) + " |"

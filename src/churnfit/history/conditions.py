@@ -15,6 +15,7 @@ __all__ = ["overruled_by_rule", "ready_to_move", "require_conditions"]
 
 _ACCOUNT_COLUMNS = ("arr", "segment", "stage_day")
 """What a snapshot has of the account."""
+_FOUND = "rule__found"  # no measure's name has two underscores
 
 
 def require_conditions(spec: ScorecardSpec) -> None:
@@ -74,8 +75,8 @@ def _first_that_holds(measured: pd.DataFrame, conditions: list[tuple[str, int]])
     with duckdb.connect(":memory:") as con:
         con.register("measured_given", measured)
         found = con.execute(
-            f"SELECT account_id, CASE {cases} END AS place FROM (SELECT *, {account} FROM measured_given) "
-            "WHERE place IS NOT NULL"
+            f"SELECT account_id, CASE {cases} END AS {_FOUND} FROM (SELECT *, {account} FROM measured_given) "
+            f"WHERE {_FOUND} IS NOT NULL"
         ).fetchall()
     return dict(found)
 

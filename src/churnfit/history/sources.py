@@ -13,7 +13,7 @@ from churnfit.history.contracts import SQL_TYPES, UNREADABLE_SUFFIX, Origin, con
 from churnfit.history.files import complaint, open_file
 from churnfit.history.sql import any_of, column_types, identifier, literal
 from churnfit.history.summary import summarise_events
-from churnfit.spec import ScorecardSpec, Source, nearest
+from churnfit.spec import SNAPSHOT_NAMES, ScorecardSpec, Source, nearest
 from churnfit.tables import ACCOUNTS, EVENTS, INTERVENTIONS, MEASURES, TableContract
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ Such a table can only be judged on held-out accounts. Its snapshot still needs a
 no export date cannot be mistaken for knowledge of when the rows were taken.
 """
 
+_COMPUTED = {("accounts", name) for name in SNAPSHOT_NAMES}  # of an export they are not what queries mean by them
 _CONTRACTS = (ACCOUNTS, EVENTS, MEASURES, INTERVENTIONS)
 _TEXT_COLUMNS = frozenset(
     column.name for contract in _CONTRACTS for column in contract.columns if column.type != "number"
@@ -255,7 +256,7 @@ def _create(
             if table == "events":
                 select = f"SELECT * REPLACE (coalesce(recorded_at, occurred_at) AS recorded_at) FROM ({select})"
             con.execute(f"CREATE VIEW {_origin(where)} AS {select}").fetchall()
-            names = (name for name in column_types(con, _origin(where)) if not name.endswith(UNREADABLE_SUFFIX))
+            names = (name for name in column_types(con, _origin(where)) if _is_kept(name, table))
             selects.append(f"SELECT {', '.join(map(identifier, names))} FROM {_origin(where)}")
         query = " UNION ALL ".join(selects) or _no_rows(contract)
         plain = all(str(origin.source.path).lower().endswith((".parquet", ".pq")) for origin in origins)
@@ -277,6 +278,10 @@ def _create(
             came=complaint(fault),
             fix="Correct the source.",
         ) from fault
+
+
+def _is_kept(name: str, table: str) -> bool:
+    return not name.endswith(UNREADABLE_SUFFIX) and (table, name.lower()) not in _COMPUTED
 
 
 def _add_interventions(con: duckdb.DuckDBPyConnection, more: pd.DataFrame) -> None:

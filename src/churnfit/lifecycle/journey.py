@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 EVERYBODY = "all"
+_CALLED_ALL = 'segment "all"'  # some call a segment so: it is not everybody
 _ALPHA = 0.1  # 90 % intervals, as everywhere
 _NO_SEGMENT = "(no segment)"
 _ROUNDING = 1e-12  # of products of shares: a half must be a half
@@ -131,7 +132,7 @@ def step_days(
     found["here"] = found["account_id"].isin(scoring_grid(con, spec, as_of)["account_id"])
     for name in journey.steps:
         found[name] = found[name].where(found[name] <= found["seen"])  # what a churned account did later is no step
-    found["segment"] = found["segment"].fillna(_NO_SEGMENT)
+    found["segment"] = found["segment"].fillna(_NO_SEGMENT).replace(EVERYBODY, _CALLED_ALL)
     found["owner"] = found["owner"].fillna("")
     return found[["account_id", "segment", "owner", "seen", "here", *journey.steps]]
 

@@ -12,7 +12,7 @@ from churnfit.scorecard.points import Categorical, Graded
 from churnfit.scorecard.thresholds import value_bands
 from churnfit.scorecard.words import STATE_WORDS, healthy_words, number_words
 
-__all__ = ["card_rows", "points_words", "sureness_rows", "threshold_words", "to_markdown", "to_text"]
+__all__ = ["card_rows", "plain_markdown", "points_words", "sureness_rows", "threshold_words", "to_markdown", "to_text"]
 
 _HEADINGS = ("measure", "weight", "points", "red", "amber", "green")
 _SURENESS = ("churned", "stability")
@@ -101,7 +101,7 @@ def card_rows(card: Scorecard) -> list[tuple[str, str, str, str, str, str]]:
 
 def to_markdown(card: Scorecard) -> str:
     """Return the card as a Markdown table with what it rests on, and every interval."""
-    lines = [f"# {card.name}", "", *(f"{line}  " for line in _facts(card)), ""]
+    lines = [f"# {plain_markdown(card.name)}", "", *(f"{plain_markdown(line)}  " for line in _facts(card)), ""]
     lines += _markdown_table(_HEADINGS, card_rows(card), right=1)
     sure = sureness_rows(card)
     if sure:
@@ -116,7 +116,17 @@ def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, r
     """Return a table whose second and, where `right` is 2, third column are numbers."""
     rule = ["---", *["---:"] * right, *["---"] * (len(headings) - 1 - right)]
     lines = ["| " + " | ".join(headings) + " |", "|" + "|".join(rule) + "|"]
-    return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    return lines + ["| " + " | ".join(map(plain_markdown, row)) + " |" for row in rows]
+
+
+def plain_markdown(text: str) -> str:
+    """Return `text` as Markdown that shows it as it is, in one line.
+
+    Names and categories come from data: they must not open a table cell, a link, an image or an HTML tag.
+    """
+    for mark in "\\`*_[]<>|#":
+        text = text.replace(mark, "\\" + mark)
+    return text.replace("\r", " ").replace("\n", " ")
 
 
 def to_text(card: Scorecard) -> str:

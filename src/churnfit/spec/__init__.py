@@ -20,11 +20,12 @@ from churnfit.spec.decisions import (
 from churnfit.spec.journey import Journey, NextStage, Step
 from churnfit.spec.perception import Perception
 from churnfit.spec.reading import read_spec, read_toml, spec_error
-from churnfit.spec.scorecard import ScorecardSpec
+from churnfit.spec.scorecard import SNAPSHOT_NAMES, ScorecardSpec
 from churnfit.spec.sources import Cohort, Contraction, Group, History, Measure, Source, Sources
 from churnfit.spec.strict import Strict, is_name, nearest
 
 __all__ = [
+    "SNAPSHOT_NAMES",
     "BandAction",
     "Bands",
     "BaselineMeasure",

@@ -25,11 +25,13 @@ from churnfit.spec.perception import Perception
 from churnfit.spec.sources import Cohort, Group, History, Measure, Sources
 from churnfit.spec.strict import Strict, is_name, nearest
 
-__all__ = ["ScorecardSpec"]
+__all__ = ["SNAPSHOT_NAMES", "ScorecardSpec"]
 
-_RESERVED = frozenset(
-    ("account_id", "as_of", "segment", "stage_day", "owner", "arr", "churned", "started_at", "weight", "cohort")
-)
+_OF_SNAPSHOTS = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
+_OF_LABELS = ("churned", "started_at", "weight", "cohort", "status", "reason", "matures_on", "held_out")
+_RESERVED = frozenset((*_OF_SNAPSHOTS, *_OF_LABELS))
+SNAPSHOT_NAMES = frozenset(("as_of", "stage_day", "ended_at"))
+"""What snapshots compute of an account: a column of that name in `accounts` is another thing, and is not read."""
 
 
 class ScorecardSpec(Strict):
@@ -60,9 +62,11 @@ class ScorecardSpec(Strict):
         for name in (self.name, *self.measures):
             if not is_name(name):
                 raise ValueError(f"name '{name}' must be lower-case letters, digits and single _, at most 63")
-        for name in self.measures:
+        for name, measure in self.measures.items():
             if name in _RESERVED:
                 raise ValueError(f"measures.{name}: the name is taken by a column of every snapshot; choose another")
+            if measure.aggregate == "attribute" and str(measure.column).lower() in SNAPSHOT_NAMES:
+                raise ValueError(f"measures.{name}.column: '{measure.column}' is computed; rename it in a `sql` source")
         for where, name, valid in self._references():
             if name not in valid:
                 raise ValueError(f"{where}: '{name}' is not declared; {nearest(name, valid)}")
