@@ -273,6 +273,8 @@ def test_promote_plans_then_applies_then_rolls_back(churnfit: Cli, workspace: Wo
     wrong = ("promote", "--card", CARD, "--apply", "--reason", "x", "--plan", "20260630x1-0123456789ab")
     stale = churnfit(*wrong, cwd=workspace.root)
     assert (stale.code, "error[CF609]" in stale.err) == (3, True)
+    both = churnfit("promote", "--ask", "--apply", "--reason", "x", "--card", CARD, cwd=workspace.root)
+    assert (both.code, "came both" in " ".join(both.err.split())) == (2, True)
     asked = churnfit("promote", "--ask", "--reason", "x", "--by", "ann", "--card", CARD, cwd=workspace.root)
     assert (asked.code, "ann asks for candidate-2" in asked.out) == (0, True)
     done = churnfit("promote", "--card", CARD, "--apply", "--reason", "another", cwd=workspace.root)
@@ -315,10 +317,22 @@ def test_the_ledger_is_listed_verified_and_mended(churnfit: Cli, workspace: Work
     assert churnfit("ledger", "verify", *at, cwd=workspace.root).code == 4  # row 1 is what it was made
 
 
+def test_options_before_a_verb_are_that_verb_s(churnfit: Cli, demo_workspace: Workspace) -> None:
+    """`ledger --card X --json verify` is `ledger verify --card X --json`; a card that is none is refused either way."""
+    before = churnfit("ledger", "--card", CARD, "--json", "verify", cwd=demo_workspace.root)
+    assert document(before) == document(churnfit("ledger", "verify", "--card", CARD, "--json", cwd=demo_workspace.root))
+    wrong = churnfit("ledger", "--card", "none", "verify", cwd=demo_workspace.root)
+    assert (wrong.code, "'none'" in wrong.err) == (2, True)
+    table = churnfit("outcomes", "--card", "none", "import", "x.csv", cwd=demo_workspace.root)
+    assert (table.code, "'none'" in table.err) == (2, True)
+
+
 def test_score_again_has_nothing_to_do(churnfit: Cli, workspace: Workspace) -> None:
     """Exit code 0 and a sentence; a new date, dry, then done."""
     again = churnfit("score", "--card", CARD, "--as-of", DAY, cwd=workspace.root)
     assert (again.code, "published before, nothing to do" in again.out) == (0, True)
+    again = churnfit("score", "--card", CARD, "--as-of", DAY, "--dry-run", cwd=workspace.root)
+    assert (again.code, "published before, nothing to do" in again.out, "it would be" in again.out) == (0, True, False)
     dry = churnfit("score", "--card", CARD, "--as-of", "2026-07-01", "--dry-run", cwd=workspace.root)
     assert (dry.code, "dry run, nothing was written" in dry.out) == (0, True)
     done = document(churnfit("score", "--card", CARD, "--as-of", "2026-07-01", "--json", cwd=workspace.root))

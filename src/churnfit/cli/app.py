@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 
     from churnfit.jobs.workspace import Workspace
 
-__all__ = ["AsJson", "AsOf", "By", "CardOption", "Reference", "app", "calendar_date", "day", "opened", "run_app"]
+__all__ = [
+    "AsJson",
+    "AsOf",
+    "By",
+    "CardOption",
+    "Reference",
+    "app",
+    "calendar_date",
+    "day",
+    "is_handed_on",
+    "opened",
+    "run_app",
+]
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -95,6 +107,14 @@ def opened(card: str | None) -> tuple[Workspace, str]:
 
     workspace = find_workspace(Path())
     return workspace, workspace.card_name(card)
+
+
+def is_handed_on(context: typer.Context, **options: object) -> bool:
+    """Return whether a verb below this command was asked for; the options given before it are then that verb's own."""
+    if context.invoked_subcommand is None:
+        return False
+    context.default_map = {context.invoked_subcommand: options}
+    return True
 
 
 def day(as_of: str | None) -> pd.Timestamp:

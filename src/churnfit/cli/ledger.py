@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from churnfit.cli.app import AsJson, By, CardOption, app, opened
+from churnfit.cli.app import AsJson, By, CardOption, app, is_handed_on, opened
 from churnfit.cli.output import print_document, print_lines, print_table
 from churnfit.errors import IntegrityError, UsageError
 
@@ -22,7 +22,7 @@ def listed(context: typer.Context, card: CardOption = None, as_json: AsJson = Fa
     from churnfit.jobs.promotion import ledger_rows
     from churnfit.registry.ledger import as_mapping
 
-    if context.invoked_subcommand is not None:
+    if is_handed_on(context, card=card, as_json=as_json):
         return
     workspace, name = opened(card)
     rows = ledger_rows(workspace, name)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from churnfit.cli.app import AsJson, AsOf, By, CardOption, app, day, opened
+from churnfit.cli.app import AsJson, AsOf, By, CardOption, app, day, is_handed_on, opened
 from churnfit.cli.output import print_document, print_lines, print_table
 from churnfit.errors import DataError
 
@@ -24,7 +24,7 @@ def counted(context: typer.Context, card: CardOption = None, as_of: AsOf = None,
     from churnfit.evaluation.save_rates import contradicts
     from churnfit.jobs.outcomes import outcome_counts, save_rates
 
-    if context.invoked_subcommand is not None:
+    if is_handed_on(context, card=card, as_json=as_json):
         return
     workspace, name = opened(card)
     counts, saved = outcome_counts(workspace, name), save_rates(workspace, name, as_of=day(as_of))

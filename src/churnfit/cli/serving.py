@@ -110,7 +110,7 @@ def _backfill(workspace: Workspace, name: str, days: list[pd.Timestamp], *, watc
 def _log(result: ScoringResult, *, dry_run: bool) -> None:
     run = result.run
     record(
-        "Would score" if dry_run else "Scored" if result.published else "Scored before",
+        "Scored before" if result.known else "Would score" if dry_run else "Scored",
         card=run.card,
         as_of=run.as_of.isoformat(),
         run_key=run.run_key,
@@ -132,10 +132,10 @@ def _said(name: str, result: ScoringResult, *, dry_run: bool) -> str:
     moved = f"{result.run.opened} CTAs opened, {result.run.resolved} resolved"
     if result.run.held_out:
         moved += f", {result.run.held_out} held out"
-    if dry_run:
-        moved = f"dry run, nothing was written; it would be {moved}"
-    elif not result.published:
+    if result.known:
         moved = "published before, nothing to do"
+    elif dry_run:
+        moved = f"dry run, nothing was written; it would be {moved}"
     if result.run.faulty_rows:
         moved += f"; {result.run.faulty_rows:,} faulty rows, {result.run.set_aside:,} accounts set aside"
     return f"{name} on {result.run.as_of}: {result.run.accounts:,} accounts with {result.run.version}: {bands}; {moved}"

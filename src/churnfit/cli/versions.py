@@ -86,6 +86,14 @@ def promote(
     from churnfit.jobs import promotion
 
     workspace, name = opened(card)
+    if ask and apply:
+        raise UsageError(
+            "CF703",
+            where="promote",
+            expected="--ask or --apply",
+            came="both",
+            fix="Ask first; somebody else applies it where a second person is demanded.",
+        )
     if ask or apply:
         _need(reason, "--reason")
     if ask:

@@ -53,11 +53,12 @@ _TOP_REASONS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class ScoringResult:
-    """What a scoring run did; `published` is False when nothing was written."""
+    """What a scoring run did; `published` is False when nothing was written, `known` True when it had been before."""
 
     run: RunRow
     bands: dict[str, int]
     published: bool
+    known: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +222,8 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
         )
         there = store.run(key)
     bands = {band: int((run.scores["band"] == band).sum()) for band in ("red", "amber", "green")}
-    return ScoringResult(run=done or there or row, bands=bands, published=done is not None and not dry_run)
+    known = done is None
+    return ScoringResult(run=done or there or row, bands=bands, published=not known and not dry_run, known=known)
 
 
 def _refuse_redefined(champion: Scorecard, spec: ScorecardSpec, version: Version) -> None:
