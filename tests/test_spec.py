@@ -94,6 +94,23 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
         ('group = "use"', 'group = "use"\nsays = "{value"', r"measures.logins.says: .*a brace without its partner"),
         ('group = "use"', 'group = "use"\nsays = "{value!r}"', r"measures.logins.says: .*unknown name '{value!r}'"),
         ("[cohort]", '[history]\nengine = "dayz"\n[cohort]', r"history.engine: .*'events', 'days' or 'spark'"),
+        (
+            "[bands]",
+            "[gates]\ncalibration_slope = [1.2, 0.8]\n[bands]",
+            r"calibration_slope must be \[lowest, highest\]",
+        ),
+        (
+            'column = "seats"',
+            'column = "seats"\nwhere = { feature = ["a"] }',
+            r"measures.seats: .*`where`.* do not apply",
+        ),
+        ('kinds = ["login"]', 'kinds = ["login"]\ncolumn = "seats"', r"measures.logins: `column` goes with aggregates"),
+        ('"held_out_accounts"', '"held_out_accounts"\njudge_from = 2024-03-01', r"evaluation: .*have no date"),
+        (
+            'method = "held_out_accounts"',
+            "train_before = 2024-04-01\njudge_from = 2024-03-01",
+            r"train_before must not lie after judge_from",
+        ),
         ("[measures.logins]", "[measures.weight]", r"measures.weight: the name is taken"),
         ("[measures.logins]", "[measures.status]", r"measures.status: the name is taken"),
         ('column = "seats"', 'column = "As_Of"', r"measures.seats.column: 'As_Of' is computed; rename it"),

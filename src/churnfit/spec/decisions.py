@@ -108,6 +108,12 @@ class GateLimits(Strict):
     replay_weeks: Annotated[int, Field(ge=0, le=52)] = 6
     waived: dict[str, Annotated[str, Field(min_length=10)]] = {}
 
+    @model_validator(mode="after")
+    def _the_slope_has_a_lowest_and_a_highest(self) -> Self:
+        if self.calibration_slope[0] >= self.calibration_slope[1]:
+            raise ValueError("calibration_slope must be [lowest, highest]")
+        return self
+
 
 class Playbook(Strict):
     """What a CSM does about a reason: a title, its steps, and the days until it is due."""
@@ -193,4 +199,15 @@ class Evaluation(Strict):
     def _origins_need_cohorts(self) -> Self:
         if self.origins > 1 and self.method != "out_of_time":
             raise ValueError('origins: more than 1 needs method "out_of_time"; held-out accounts have no order in time')
+        return self
+
+    @model_validator(mode="after")
+    def _cohorts_train_before_they_judge(self) -> Self:
+        dates = (self.train_before, self.judge_from)
+        if self.method != "out_of_time" and dates != (None, None):
+            raise ValueError(
+                '`train_before` and `judge_from` go with method "out_of_time": held-out accounts have no date'
+            )
+        if self.train_before and self.judge_from and self.train_before > self.judge_from:
+            raise ValueError("train_before must not lie after judge_from: the cohorts between would train and judge")
         return self

@@ -193,8 +193,12 @@ class Measure(Strict):
         from_events = self.aggregate not in ("attribute", "column", "sql")
         if from_events and not self.kinds:
             raise ValueError(f"aggregate '{self.aggregate}' needs `kinds`")
-        if not from_events and (self.kinds or self.window_days or self.of):
-            raise ValueError(f"aggregate '{self.aggregate}' reads no events: `kinds`, `window_days`, `of` do not apply")
+        if not from_events and (self.kinds or self.window_days or self.of or self.where):
+            raise ValueError(
+                f"aggregate '{self.aggregate}' reads no events: `kinds`, `where`, `window_days`, `of` do not apply"
+            )
+        if self.column is not None and self.aggregate not in ("attribute", "column"):
+            raise ValueError(f"`column` goes with aggregates 'attribute' and 'column': '{self.aggregate}' reads none")
         if (self.aggregate == "sql") != (self.sql is not None):
             raise ValueError("aggregate 'sql' needs `sql`, which goes with no other")
         if self.relative_to is not None and not (from_events or self.sql):
