@@ -20,8 +20,8 @@ from tests.cta.test_rules import account
 from tests.databases import new_database, rows_of
 from tests.small_card import spec_of
 
-from churnfit.cta.moves import claimed, snoozed
-from churnfit.cta.records import RUN
+from churnfit.cta.moves import claimed, closed, snoozed
+from churnfit.cta.records import RUN, Outcome
 from churnfit.cta.rules import Decision, ScoredAccount, Standing, cta_key, decide
 from churnfit.cta.store import RunRow, Store
 from churnfit.errors import BusyError, IntegrityError
@@ -364,6 +364,20 @@ def test_a_run_changes_only_its_own_columns_of_what_people_touched(store: Store)
     assert after == replace(
         claimed(before, by="ann"), health=9.0, owner="bob", last_scored_on=MONDAY + timedelta(days=1)
     )
+
+
+def test_what_is_done_in_a_week_ends_with_its_sunday(store: Store) -> None:
+    """Closed on the Sunday: of that week. On the Monday after, or as not valid: not."""
+    publish(store, run_row(0), deciding(*(account(name, "red") for name in "ABC")))
+    sunday, monday = MONDAY + timedelta(days=6), MONDAY + timedelta(days=7)
+    ends: list[tuple[str, Outcome, date]] = [("A", "done", sunday), ("B", "done", monday), ("C", "not valid", sunday)]
+    with store.changing("small") as ctas:
+        for name, outcome, day in ends:
+            [cta] = ctas.named(name)
+            ended = closed(cta, by="ann", on=day, outcome=outcome, note="x")
+            ctas.write(cta, ended, by="ann", at=f"{day}T09:00:00Z", why="")
+    assert [cta.account_id for cta in store.done_in_week("small", MONDAY)] == ["A"]
+    assert [cta.account_id for cta in store.done_in_week("small", monday)] == ["B"]
 
 
 def writes(store: Store, act: Callable[[], object]) -> list[str]:

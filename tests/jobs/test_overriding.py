@@ -18,7 +18,7 @@ from tests.history.tiny_world import write as write_tables
 from tests.jobs.test_queue import TODAY, ctas, small
 from tests.small_card import spec_of
 
-from churnfit.cta.overrides import Override, in_force
+from churnfit.cta.overrides import Override, in_force, said_by
 from churnfit.cta.rules import ScoredAccount, decide
 from churnfit.errors import UsageError
 from churnfit.jobs.overriding import lift_override, overrides, rates, set_override
@@ -62,6 +62,16 @@ def test_the_newest_override_counts_through_its_last_day() -> None:
     ]
     assert {name: found.band for name, found in in_force(rows, MONDAY).items()} == {"A": "green", "B": "red"}
     assert {name: found.band for name, found in in_force(rows, tuesday).items()} == {"A": "green"}
+
+
+def test_an_override_is_known_from_the_day_it_was_said() -> None:
+    """What was said on Tuesday evening was not known on Monday."""
+    monday, tuesday = (
+        replace(row("A", band, None), at=f"{MONDAY + timedelta(days=day)}T21:00:00Z")
+        for day, band in enumerate(("red", "green"))
+    )
+    assert said_by([monday, tuesday], MONDAY) == [monday]
+    assert said_by([monday, tuesday], MONDAY + timedelta(days=1)) == [monday, tuesday]
 
 
 def test_a_person_says_red_and_the_account_is_called_first(small: Workspace) -> None:

@@ -136,6 +136,8 @@ def test_health_is_compared_with_the_oldest_run_of_the_last_days(small: Workspac
         return health_before(small, asked, as_of=as_of, card_sha256="c" * 64)
 
     assert (on(7), on(8), on(11)) == ({"A": 80.0}, {"A": 70.0}, {})
+    (small.folder / "scores" / "0" / "scores.parquet").unlink()
+    assert on(7) == {"A": 70.0}  # a night does not fail for a lost file
     assert health_before(small, spec, as_of=pd.Timestamp(MONDAY, tz="UTC"), card_sha256="c" * 64) == {}
 
 

@@ -85,6 +85,14 @@ def test_who_left_early_counts_for_as_long_as_they_were_watched():
     assert (go_live.reached, go_live.median, go_live.late) == (0, math.inf, None)
 
 
+def test_the_late_share_is_of_everybody_even_where_all_arrived_before_the_due_day():
+    """All five met on day 3 and were due on day 5: nobody is late; nobody was watched until day 30: not known."""
+    report = journey_report(days_of(*[(3, None, 9)] * 5), JOURNEY, as_of=TODAY)
+    assert [time.late for time in report.times if time.segment == EVERYBODY] == [0.0, None]
+    late = journey_report(days_of((3, None, 9), (7, None, 9)), JOURNEY, as_of=TODAY)
+    assert late.times[0].late == 0.5
+
+
 def test_the_slowest_step_is_the_one_with_the_longest_wait_since_the_one_before():
     """Kick-off takes 3 days; go-live comes on day 12, of which it waited 9: it is what holds accounts up."""
     report = journey_report(days_of(*[(3, 12, 40)] * 5), JOURNEY, as_of=TODAY)
