@@ -115,10 +115,10 @@ def calibrated(evidence: Evidence) -> Finding:
     return decided(
         low <= found.estimate <= high,
         f"slope {number(low, 2)} to {number(high, 2)}",
-        with_interval(found, 2),
+        with_interval(found, 3),
         (
             "The churn probabilities can be taken at their word.",
-            f"The churn probabilities are {direction}: the calibration slope is {with_interval(found, 2)}.",
+            f"The churn probabilities are {direction}: the calibration slope is {with_interval(found, 3)}.",
         ),
     )
 
