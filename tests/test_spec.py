@@ -218,12 +218,19 @@ def test_the_definition_of_a_measure_is_what_decides_its_values(tmp_path: Path) 
     """A label or a shape is no part of it; a window is, and so is what an expression reads."""
     ratio = '[measures.per_seat]\ngroup = "use"\naggregate = "sql"\nsql = "logins / account.seats"\n\n[bands]'
     windowed = ('kinds = ["login"]', 'kinds = ["login"]\nwindow_days = 28')
-    worded = ('kinds = ["login"]', 'kinds = ["login"]\nlabel = "Logins"\nshape = "higher_is_better"')
+    worded = (
+        'kinds = ["login"]',
+        'kinds = ["login", "login"]\nlabel = "Logins"\nshape = "higher_is_better"\nactor = "internal"',
+    )
     before, words, window = (
         read(tmp_path, ("[bands]", ratio), *changes).definitions for changes in ([], [worded], [windowed])
     )
     assert before["logins"] == '{"aggregate": "count", "kinds": ["login"]}'
     assert words == before
+    respaced = ratio.replace("logins / account.seats", "logins  /account.seats")
+    assert read(tmp_path, ("[bands]", respaced)).definitions == before
+    assert '"reads": {"logins"' in before["per_seat"]
+    assert 'seats": {' not in before["per_seat"]
     assert {name for name in before if window[name] != before[name]} == {"logins", "per_seat"}
 
 

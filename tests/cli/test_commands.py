@@ -323,6 +323,8 @@ def test_options_before_a_verb_are_that_verb_s(churnfit: Cli, demo_workspace: Wo
     assert document(before) == document(churnfit("ledger", "verify", "--card", CARD, "--json", cwd=demo_workspace.root))
     wrong = churnfit("ledger", "--card", "none", "verify", cwd=demo_workspace.root)
     assert (wrong.code, "'none'" in wrong.err) == (2, True)
+    dated = churnfit("outcomes", "--as-of", DAY, "import", "x.csv", cwd=demo_workspace.root)
+    assert (dated.code, "came --as-of" in " ".join(dated.err.split())) == (2, True)
     table = churnfit("outcomes", "--card", "none", "import", "x.csv", cwd=demo_workspace.root)
     assert (table.code, "'none'" in table.err) == (2, True)
 

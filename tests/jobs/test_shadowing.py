@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.conftest import CARD, copied
 from tests.small_card import contents
 
-from churnfit.errors import UsageError
-from churnfit.jobs.promotion import load
+from churnfit.errors import DataError, UsageError
+from churnfit.jobs.promotion import load, plan_promotion, promote
 from churnfit.jobs.scoring import score
 from churnfit.jobs.shadowing import shadow
 from churnfit.jobs.workspace import Workspace
@@ -35,7 +36,10 @@ def candidate(workspace: Workspace, **changes: object) -> Scorecard:
     """Register the champion, changed, as a candidate."""
     _, champion = load(workspace, CARD, "champion")
     card = replace(champion, **changes)  # type: ignore[arg-type]
-    workspace.registry().register(card, RunRecord(params={}, metrics={}, texts={"gates.txt": ""}, gates_passed=True))
+    record = RunRecord(
+        params={}, metrics={}, texts={"gates.txt": ""}, gates_passed=True, champion_sha256=champion.sha256
+    )
+    workspace.registry().register(card, record)
     return card
 
 
@@ -93,3 +97,25 @@ def test_nights_measured_otherwise_than_the_candidate_learned_are_left_out(night
     assert found.replay.candidate is None
     assert found.replay.left_out[0] == f"2026-01-06: nobody measured {name} as it learned"
     assert found.judged.reason == "no night has what both cards read"
+
+
+def test_nights_count_as_the_version_of_that_night_measured_them(nights: Workspace, tmp_path: Path) -> None:
+    """A champion of another window was promoted since: neither it nor later candidates are judged on older nights."""
+    changed = copied(nights, tmp_path / "workspace")
+    spec = changed.cards[CARD]
+    text = spec.read_text(encoding="utf-8")
+    start = text.index("[measures.tickets_28d]")
+    kept = text[:start] + text[start:].replace("window_days = 28", "window_days = 14", 1)
+    spec.write_text(kept, encoding="utf-8")
+    with pytest.raises(DataError, match="CF219"):
+        promote(changed, CARD, "candidate-1", reason="what the old spec learned")
+    plan = plan_promotion(changed, CARD, "candidate-1", weeks=0)
+    assert plan.changes[-1] == "tickets_28d: the spec takes it otherwise than candidate-1 learned it"
+    definitions = changed.spec(CARD).definitions
+    _, champion = load(changed, CARD, "champion")
+    candidate(changed, definitions=tuple((name, definitions[name]) for name in sorted(champion.read)))
+    promote(changed, CARD, "latest", reason="learned anew")
+    found = shadow(changed, CARD, "latest", as_of=LAST)
+    assert (found.replay.candidate, found.replay.champion) == (None, None)
+    assert len(found.replay.left_out) == 4
+    assert found.judged.rows == 0

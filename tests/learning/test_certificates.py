@@ -82,6 +82,15 @@ def test_between_whole_numbers_the_tenth_is_divided_as_makes_the_interval_shorte
     assert crossing_interval(counts, risk, at=2.0, stepped=False) == (-np.inf, 2.0)
 
 
+def test_an_interval_of_steps_ends_at_cuts():
+    """Seats are 1, 10 or 50: of 100 resamples 88 pass at 10, 12 at 50. Nearest to nine tenths is 10 alone, not 49."""
+    seats = bins("seats", [1, 10, 50], whole=True)  # cuts 5.5 and 30: the first numbers past them are 6 and 30
+    risk = np.where(np.arange(3) >= np.repeat([1, 2], [88, 12])[:, np.newaxis], 1.0, -1.0)
+    assert crossing_interval(seats, risk, at=6.0, stepped=True) == (6.0, 6.0)
+    risk = np.where(np.arange(3) >= np.repeat([1, 2], [75, 25])[:, np.newaxis], 1.0, -1.0)
+    assert crossing_interval(seats, risk, at=6.0, stepped=True) == (6.0, 30.0)
+
+
 @pytest.mark.parametrize(("early", "low"), [(12, 2.0), (18, 1.0)])
 def test_an_interval_of_whole_numbers_holds_what_is_nearest_to_nine_tenths(early, low):
     """With 12 at 1 and 3 at 3, 2 alone leaves out 15 of 106; with 18 at 1 it is 21 of 112, and 1 to 2 leaves 3."""

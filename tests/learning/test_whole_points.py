@@ -41,7 +41,7 @@ def test_errors_that_meet_in_the_same_accounts_are_rounded_against_each_other():
 
 
 def test_two_weights_move_against_each_other():
-    """60.6 and 39.4 round to 61 and 39. Where all of "a" lack "b", both errors meet."""
+    """60.6 and 39.4, begun at 60 and 40: where all of "a" lack "b" both errors meet, and 61 and 39 err less."""
     curves = stepped_curves(
         (levels("a", ("x",), ("y",)), [0.606], [0, 1, 0, 1]), (levels("b", ("x",), ("y",)), [0.394], [1, 0, 1, 0])
     )
@@ -83,7 +83,7 @@ def cards(draw):
 
 @given(cards())
 def test_whole_points_stay_beside_the_exact_ones_in_their_order(given_cards):
-    """Whatever the curves: weights sum to 100, nothing moves by 1 or more, what is worth more never earns less."""
+    """Whatever the curves: weights sum to 100, what is worth more never earns less, and stays about where it was."""
     curves, weight = given_cards
     heights = [curves.heights(index)[0] for index in range(len(curves.plans))]
     slope = sum(np.ptp(own) for own in heights) / 100
@@ -101,7 +101,7 @@ def test_whole_points_stay_beside_the_exact_ones_in_their_order(given_cards):
 
 @given(cards())
 def test_the_search_never_ends_further_from_the_curves_than_rounding(given_cards):
-    """Its error, counted row by row, is at most that of where it began, and no single move lowers it."""
+    """Its error, counted row by row, is at most that of where it began."""
     curves, _ = given_cards
     heights = [curves.heights(index)[0] for index in range(len(curves.plans))]
     slope = sum(np.ptp(own) for own in heights) / 100

@@ -110,10 +110,27 @@ def opened(card: str | None) -> tuple[Workspace, str]:
 
 
 def is_handed_on(context: typer.Context, **options: object) -> bool:
-    """Return whether a verb below this command was asked for; the options given before it are then that verb's own."""
-    if context.invoked_subcommand is None:
+    """Return whether a verb below this command was asked for; the options given before it are then that verb's own.
+
+    Raises
+    ------
+    UsageError
+        CF703 when the verb has no such option.
+    """
+    verb = context.invoked_subcommand
+    if verb is None:
         return False
-    context.default_map = {context.invoked_subcommand: options}
+    known = {parameter.name for parameter in context.command.commands[verb].params}  # type: ignore[attr-defined]
+    for name, value in options.items():
+        if value and name not in known:
+            raise UsageError(
+                "CF703",
+                where=f"{context.info_name} {verb}",
+                expected="options that it has",
+                came=f"--{name.replace('_', '-').replace('as-json', 'json')}",
+                fix="Leave it out.",
+            )
+    context.default_map = {verb: options}
     return True
 
 

@@ -24,7 +24,7 @@ def counted(context: typer.Context, card: CardOption = None, as_of: AsOf = None,
     from churnfit.evaluation.save_rates import contradicts
     from churnfit.jobs.outcomes import outcome_counts, save_rates
 
-    if is_handed_on(context, card=card, as_json=as_json):
+    if is_handed_on(context, card=card, as_of=as_of, as_json=as_json):
         return
     workspace, name = opened(card)
     counts, saved = outcome_counts(workspace, name), save_rates(workspace, name, as_of=day(as_of))

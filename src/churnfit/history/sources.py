@@ -299,10 +299,10 @@ def _add_interventions(con: duckdb.DuckDBPyConnection, more: pd.DataFrame) -> No
 
 def _churned_by_events(con: duckdb.DuckDBPyConnection, kinds: list[str]) -> None:
     """Make the first event of one of `kinds` an account's churn, where it comes before ``churned_at``."""
-    ended = f"SELECT account_id, min(occurred_at) AS ended_at FROM events WHERE kind IN {any_of(kinds)} GROUP BY ALL"
+    ended = f"SELECT account_id, min(occurred_at) AS at_event FROM events WHERE kind IN {any_of(kinds)} GROUP BY ALL"
     con.execute(
-        "CREATE OR REPLACE TABLE accounts AS SELECT a.* REPLACE (least(a.churned_at, ended_at) AS churned_at) "
-        f"FROM accounts AS a LEFT JOIN ({ended}) USING (account_id)"
+        "CREATE OR REPLACE TABLE accounts AS SELECT a.* REPLACE (least(a.churned_at, ended.at_event) AS churned_at) "
+        f"FROM accounts AS a LEFT JOIN ({ended}) AS ended USING (account_id)"
     ).fetchall()
 
 

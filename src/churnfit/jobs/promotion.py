@@ -13,6 +13,7 @@ from churnfit.files import write_text
 from churnfit.jobs.history import Say
 from churnfit.jobs.replaying import Replay, last_day, replay_weeks
 from churnfit.jobs.reproducing import canary
+from churnfit.jobs.scoring import refuse_redefined
 from churnfit.jobs.signing import moment, signer
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Registry, Row, Version, mending
@@ -107,6 +108,8 @@ def plan_promotion(
     changes = ["the first champion of this card"]
     if present is not None:
         changes = diff(present, learned) or ["no difference: promoting it changes nothing"]
+    otherwise = learned.redefined(workspace.spec(card).definitions)
+    changes += [f"{name}: the spec takes it otherwise than {candidate.reference} learned it" for name in otherwise]
     until = last_day(workspace, card) if until is None else until
     played = None
     if weeks:
@@ -148,6 +151,8 @@ def promote(
     ------
     GateError
         CF606 when its gates did not pass; CF612 when a second person is demanded and nobody else asked.
+    DataError
+        CF219 when the spec takes a measure otherwise than the candidate learned it: no night could be scored.
     BusyError
         CF609 when champion, candidate or spec are no longer those of the plan.
     """
@@ -156,6 +161,7 @@ def promote(
     rows = registry.rows(card)
     if plan_id is not None:
         _require_fresh(plan_id, _plan_id(workspace, rows, candidate, plan_id.partition("-")[0]), card)
+    refuse_redefined(registry.load(candidate), workspace.spec(card), candidate)
     deed = _deed(by, reason, registry.text(candidate, "gates.txt"))
     after = last_mark(rows)
     version = registry_moves.promote(registry, candidate, deed, after=after, second_person=workspace.second_person)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -20,7 +21,15 @@ from churnfit.scorecard.card import Scorecard
 from churnfit.scoring.batch import score
 from churnfit.spec import ScorecardSpec
 
-__all__ = ["BandChange", "Replay", "Side", "last_day", "newest_day", "replay_on", "replay_weeks"]
+__all__ = ["BandChange", "Night", "Replay", "Side", "last_day", "newest_day", "replay_on", "replay_weeks"]
+
+
+class Night(NamedTuple):
+    """What was measured on a date, and how: a card that learned a measure otherwise cannot be scored on it."""
+
+    as_of: pd.Timestamp
+    measured: pd.DataFrame
+    definitions: Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +106,8 @@ def replay_weeks(
     """
     with opened_for_scoring(workspace, spec, until=until, checked=checked) as measured_on:
         days = (until - pd.Timedelta(weeks=back) for back in reversed(range(weeks)))
-        measured = ((day, measured_on(day)) for day in days)
-        return replay_on(workspace, spec, champion, candidate, measured, definitions=spec.definitions, say=say)
+        nights = (Night(day, measured_on(day), spec.definitions) for day in days)
+        return replay_on(workspace, spec, champion, candidate, nights, say=say)
 
 
 def replay_on(
@@ -106,14 +115,12 @@ def replay_on(
     spec: ScorecardSpec,
     champion: Scorecard | None,
     candidate: Scorecard,
-    snapshots: Iterable[tuple[pd.Timestamp, pd.DataFrame]],
+    nights: Iterable[Night],
     *,
-    definitions: Mapping[str, str],
     say: Say,
 ) -> Replay:
-    """Return both cards' scores, bands and CTAs on `snapshots`: dates, oldest first, and what was measured on them.
+    """Return both cards' scores, bands and CTAs on `nights`, oldest first.
 
-    `definitions` say how each measure was taken there: a card that learned it otherwise cannot be scored on it.
     Overrides and alerts of the journey are not replayed: they are the same whatever the card.
     """
     cards = {"candidate": candidate} | ({} if champion is None else {"champion": champion})
@@ -121,7 +128,7 @@ def replay_on(
     coverage: dict[str, list[pd.Series]] = {name: [] for name in cards}
     changes: list[BandChange] = []
     left_out: list[str] = []
-    for as_of, measured in snapshots:
+    for as_of, measured, definitions in nights:
         say(f"Replaying {as_of:%Y-%m-%d}")
         lacking = candidate.unread(measured.columns, definitions)
         if measured.empty or lacking:

@@ -42,6 +42,7 @@ __all__ = [
     "ScoringResult",
     "opened_for_scoring",
     "published_runs",
+    "refuse_redefined",
     "ruled_bands",
     "score",
     "scored_accounts",
@@ -170,7 +171,7 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     registry = workspace.registry()
     version = registry.resolve(card, "champion")
     champion = registry.load(version)
-    _refuse_redefined(champion, spec, version)
+    refuse_redefined(champion, spec, version)
     say("Measuring every account")
     night = _night(workspace, spec, as_of)
     measured, quarantine = night.measured, night.quarantine
@@ -226,13 +227,13 @@ def score(workspace: Workspace, card: str, *, as_of: pd.Timestamp, say: Say, dry
     return ScoringResult(run=done or there or row, bands=bands, published=not known and not dry_run, known=known)
 
 
-def _refuse_redefined(champion: Scorecard, spec: ScorecardSpec, version: Version) -> None:
-    """Raise CF219 when the spec takes a measure otherwise than the champion learned it."""
-    for name in champion.redefined(spec.definitions):
+def refuse_redefined(card: Scorecard, spec: ScorecardSpec, version: Version) -> None:
+    """Raise CF219 when the spec takes a measure otherwise than the card learned it."""
+    for name in card.redefined(spec.definitions):
         raise DataError(
             "CF219",
             where=f"card '{spec.name}', measures.{name}",
-            expected=f"as {version.reference} learned it: {dict(champion.definitions)[name]}",
+            expected=f"as {version.reference} learned it: {dict(card.definitions)[name]}",
             came=spec.definition_of(name),
             fix="Put the definition back, or fit and promote a card that was learned with the new one.",
         )

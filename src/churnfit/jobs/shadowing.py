@@ -7,7 +7,7 @@ no call to action opens. A candidate that was learned from these very accounts l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -21,9 +21,10 @@ from churnfit.evaluation.rolling import too_few
 from churnfit.files import read_parquet
 from churnfit.jobs.history import Say, labelled
 from churnfit.jobs.published import some_runs
-from churnfit.jobs.replaying import Replay, replay_on
+from churnfit.jobs.replaying import Night, Replay, replay_on
 from churnfit.jobs.workspace import Workspace
 from churnfit.registry import Version
+from churnfit.registry.ledger import moves_in
 from churnfit.scorecard.card import Scorecard
 from churnfit.spec import ScorecardSpec
 
@@ -83,19 +84,25 @@ def shadow(
     version, champion_version = registry.resolve(card, reference), registry.resolve(card, "champion")
     candidate, champion = registry.load(version), registry.load(champion_version)
     nights = _published(workspace, card, since)
-    played = replay_on(
-        workspace, spec, champion, candidate, nights.items(), definitions=dict(champion.definitions), say=say
-    )
+    played = replay_on(workspace, spec, champion, candidate, nights, say=say)
     say("Judging what has matured")
     judged = _judged(workspace, spec, champion, candidate, nights, as_of=as_of)
     return Shadow(candidate=version, champion=champion_version, replay=played, judged=judged)
 
 
-def _published(workspace: Workspace, card: str, since: date | None) -> dict[pd.Timestamp, pd.DataFrame]:
-    """Return the snapshot of every published date, oldest first; of several runs of one date that of the newest."""
-    runs = some_runs(workspace, card, since=since)
-    folders = {pd.Timestamp(run.as_of, tz="UTC"): workspace.folder / run.folder for run in runs}
-    return {day: read_parquet(folders[day] / "snapshot.parquet") for day in sorted(folders)}
+def _published(workspace: Workspace, card: str, since: date | None) -> list[Night]:
+    """Return every published date, oldest first, as the version of that night measured it; of a date the newest run."""
+    runs = {pd.Timestamp(run.as_of, tz="UTC"): run for run in some_runs(workspace, card, since=since)}
+    moves = moves_in(workspace.ledger().rows(card))
+    learned = {row.card_sha256: dict(Scorecard.from_json(row.card_json).definitions) for row in moves}
+    return [
+        Night(
+            day,
+            read_parquet(workspace.folder / runs[day].folder / "snapshot.parquet"),
+            learned.get(runs[day].card_sha256, {}),
+        )
+        for day in sorted(runs)
+    ]
 
 
 def _judged(
@@ -103,15 +110,14 @@ def _judged(
     spec: ScorecardSpec,
     champion: Scorecard,
     candidate: Scorecard,
-    nights: Mapping[pd.Timestamp, pd.DataFrame],
+    nights: Sequence[Night],
     *,
     as_of: pd.Timestamp,
 ) -> Judged:
-    taken = dict(champion.definitions)
     comparable = [
-        night
-        for night in nights.values()
-        if not (candidate.unread(night.columns, taken) or champion.unread(night.columns, taken))
+        night.measured
+        for night in nights
+        if not any(one.unread(night.measured.columns, night.definitions) for one in (candidate, champion))
     ]
     if not comparable:
         return Judged(rows=0, churned_accounts=0, differences=None, reason="no night has what both cards read")

@@ -52,7 +52,16 @@ def _length(ends: tuple[float, float], at: float) -> tuple[int, float]:
 def _nearest(
     measure: MeasureBins, risk: Floats, ends: tuple[float, float], *, at: float, stepped: bool
 ) -> tuple[float, float]:
-    """Return the ends, a number fewer at a time while the share of the resamples left out comes nearer to a tenth."""
+    """Return the ends, a number fewer at a time while the share of the resamples left out comes nearer to a tenth.
+
+    A stepped risk passes at the first number past a cut, and nowhere else.
+    """
+    places = np.ceil(measure.cuts) if stepped else None
+
+    def inward(low: float, high: float) -> list[tuple[float, float]]:
+        if places is None:
+            return [(low + 1, high), (low, high - 1)]
+        return [(min(places[places > low], default=low), high), (low, max(places[places < high], default=high))]
 
     def away(ends: tuple[float, float]) -> float:
         low, high = ends
@@ -61,8 +70,7 @@ def _nearest(
         return abs(float(below + above) - _BEYOND)
 
     while True:
-        low, high = ends
-        fewer = [other for other in ((low + 1, high), (low, high - 1)) if other != ends and other[0] <= at <= other[1]]
+        fewer = [(low, high) for low, high in inward(*ends) if (low, high) != ends and low <= at <= high]
         nearest = min([ends, *fewer], key=away)
         if nearest == ends:
             return ends

@@ -232,7 +232,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 account=cohort.account,
                 few_churned=cohort.few_churned,
             ).calibration
-        lines, logits_per_point = card_lines(curves, cohort.weight, segment_column=self.segment_column)
+            lines, logits_per_point = card_lines(curves, cohort.weight, segment_column=self.segment_column)
         offsets = segment_offsets(curves, self.segment_column)
         names = {line.name for line in lines}
         card = replace(

@@ -5,8 +5,9 @@ therefore only where the search begins: single points, and two weights against e
 
     Σ_i v_i (d_i − mean d)²,    d_i = health by whole points − health by exact points,
 
-falls, where v_i is the likelihood's curvature at row i and the mean is what the intercept takes up. Every whole number
-stays one of the two beside its exact one, what earns more never earns less, and the weights still sum to 100.
+falls, where v_i is the likelihood's curvature at row i and the mean is what the intercept takes up. No number ends
+further than 1 from its exact one, or than rounding put it; what earns more never earns less, and the weights still sum
+to 100.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _searched(
     neighbours = np.setdiff1d(np.arange(len(whole) - 1), tops)  # each and the next belong to one line
     most = np.maximum(np.abs(whole - exact), 1.0)
     off = whole - exact
-    least = _WORTH_A_MOVE * float(off @ error @ off)
+    least = _WORTH_A_MOVE * max(0.0, float(off @ error @ off))  # single precision may say less than nothing
     while True:
         moves = _moves(whole, exact, inner, tops)
         after = whole + moves

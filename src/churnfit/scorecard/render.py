@@ -124,7 +124,7 @@ def plain_markdown(text: str) -> str:
 
     Names and categories come from data: they must not open a table cell, a link, an image or an HTML tag.
     """
-    for mark in "\\`*_[]<>|#":
+    for mark in "\\`*_[]<>|#&":
         text = text.replace(mark, "\\" + mark)
     return text.replace("\r", " ").replace("\n", " ")
 

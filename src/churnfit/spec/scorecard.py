@@ -30,7 +30,7 @@ __all__ = ["SNAPSHOT_NAMES", "ScorecardSpec"]
 _OF_SNAPSHOTS = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
 _OF_LABELS = ("churned", "started_at", "weight", "cohort", "status", "reason", "matures_on", "held_out")
 _RESERVED = frozenset((*_OF_SNAPSHOTS, *_OF_LABELS))
-SNAPSHOT_NAMES = frozenset(("as_of", "stage_day", "ended_at"))
+SNAPSHOT_NAMES = frozenset(("as_of", "stage_day"))
 """What snapshots compute of an account: a column of that name in `accounts` is another thing, and is not read."""
 
 
@@ -133,7 +133,9 @@ class ScorecardSpec(Strict):
         decided = declared.value_fields()
         if declared.relative_to is not None:
             decided["peers"] = [self.cohort.peer_days, self.cohort.min_peers]
-        words = set(re.findall(r"\w+", declared.sql or ""))
+        if decided.get("column") == measure:
+            del decided["column"]  # as where a wide table's column is not named
+        words = set(re.findall(r"(?<![.\w])\w+", declared.sql or ""))  # not those of account.<column>
         read = sorted(name for name in words & set(self.measures) if self.measures[name].sql is None)
         if read:
             decided["reads"] = {name: self.measures[name].value_fields() for name in read}

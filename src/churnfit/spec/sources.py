@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -33,7 +34,7 @@ Aggregate = Literal[
     "attribute",
     "column",
 ]
-_NO_PART_OF_THE_VALUE = {"label", "group", "unit", "shape", "actionable", "playbook", "leak_checked", "says"}
+_NO_PART_OF_THE_VALUE = {"label", "group", "unit", "shape", "actionable", "playbook", "leak_checked", "says", "actor"}
 _WHOLE_STAGE = ("days_to_first", "days_since_last", "milestone_days_late", "steps_skipped")
 Shape = Literal["auto", "higher_is_better", "lower_is_better", "healthy_range", "free"]
 
@@ -231,5 +232,18 @@ class Measure(Strict):
         return self
 
     def value_fields(self) -> dict[str, Any]:
-        """Return what decides the measure's values, as JSON: neither its words, its shape nor who acts on it."""
-        return self.model_dump(mode="json", exclude=_NO_PART_OF_THE_VALUE, exclude_defaults=True)
+        """Return what decides the measure's values, as JSON: neither its words, its shape nor who acts on it.
+
+        Lists are sorted, but for the steps of ``steps_skipped``; of `sql` spaces that say nothing are left out.
+        """
+        ordered = {"of"} if self.aggregate == "steps_skipped" else set()
+        fields = self.model_dump(mode="json", exclude=_NO_PART_OF_THE_VALUE, exclude_defaults=True)
+        if self.sql is not None:
+            fields["sql"] = re.sub(r"\s*([^\w\s'])\s*", r"\1", " ".join(self.sql.split()))
+        return {name: value if name in ordered else _sorted(value) for name, value in fields.items()}
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(held) for name, held in value.items()}
+    return sorted(set(value)) if isinstance(value, list) else value
