@@ -41,8 +41,9 @@ def look(tmp_path_factory, make_spec):
     }
     spec = make_spec(measures=measures)
 
-    def at(*, together, seed=0):
+    def at(*, together, seed=0, weight=1.0):
         training, judged = (history(s, together=together) for s in (seed, 100 + seed))
+        training["weight"] = np.where(training["plan"] == "c", weight, 1.0)
         challenger = fit_challenger(
             training[COLUMNS],
             training["churned"],
@@ -60,6 +61,13 @@ def look(tmp_path_factory, make_spec):
 def planted(look):
     """What is found where logins and tickets interact."""
     return look(together=1.0)
+
+
+@pytest.mark.recovery
+def test_what_chance_joins_is_learned_by_the_rows_weights(planted, look):
+    """The rival without interactions, and the histories drawn from it, count rows as the challenger does."""
+    assert look(together=1.0, weight=1.0).chance_logit == planted.chance_logit
+    assert look(together=1.0, weight=5.0).chance_logit != planted.chance_logit
 
 
 @pytest.mark.recovery

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.evaluation.intervals import Interval, Key, bootstrap
-from churnfit.learning.boosting import Task
+from churnfit.learning.boosting import Task, row_weight
 from churnfit.learning.challenger import ChallengerFit
 from churnfit.learning.tree_interactions import interaction_values
 from churnfit.spec import ScorecardSpec
@@ -136,8 +136,7 @@ def _without_interactions(
     design = encoding.encoded(training)
     params = dict(challenger.best_params)
     rounds = int(params.pop("num_boost_round"))
-    weighted = "weight" in training and bool((training["weight"] != 1).any())
-    weight = training["weight"].to_numpy(dtype=np.float64) if weighted else None
+    weight = row_weight(training)
     alone = [[place for place, owner in enumerate(players) if owner == player] for player in sorted(set(players))]
 
     def task(labels: FloatArray) -> Task:

@@ -15,6 +15,7 @@ from churnfit.evaluation.rolling import Learn, rolling_backtest
 from churnfit.files import by_ending, refuse_existing, write_text
 from churnfit.jobs.workspace import Workspace
 from churnfit.learning.baseline import hand_made_health, hand_made_probability
+from churnfit.learning.boosting import row_weight
 from churnfit.learning.challenger import ChallengerFit, fit_challenger
 from churnfit.learning.fitting import learn_card, measure_columns
 from churnfit.scorecard.card import Scorecard
@@ -57,7 +58,7 @@ def challenged(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> Ch
         spec=spec.challenger,
         random_state=spec.learning.random_state,
         journal=journal,
-        weight=learning["weight"] if (learning["weight"] != 1).any() else None,
+        weight=row_weight(learning),
     )
 
 

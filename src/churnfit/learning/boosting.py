@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from churnfit.scorecard.points import text_values
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["Encoding", "Task", "encoding_of"]
+__all__ = ["Encoding", "Task", "encoding_of", "row_weight"]
 
 FloatArray = NDArray[np.float64]
 Rows = NDArray[np.intp]
@@ -51,6 +51,14 @@ def encoding_of(X: pd.DataFrame) -> Encoding:
     """Return the encoding of a table of measures and their states."""
     columns = tuple(str(name) for name in X.columns)
     return Encoding(columns=columns, levels={name: _levels(X[name]) for name in columns if _is_text(X[name])})
+
+
+def row_weight(rows: pd.DataFrame) -> FloatArray | None:
+    """Return what each of `rows` counts (n_rows,); None where every one counts once."""
+    if "weight" not in rows or (rows["weight"] == 1).all():
+        return None
+    weight: FloatArray = rows["weight"].to_numpy(dtype=np.float64)
+    return weight
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
