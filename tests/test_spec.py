@@ -112,7 +112,6 @@ def test_what_is_not_said_has_its_default(tmp_path: Path) -> None:
             r"train_before must not lie after judge_from",
         ),
         ("[measures.logins]", "[measures.weight]", r"measures.weight: the name is taken"),
-        ("[measures.logins]", "[measures.status]", r"measures.status: the name is taken"),
         ('column = "seats"', 'column = "As_Of"', r"measures.seats.column: 'As_Of' is computed; rename it"),
         ("[10]", '[10]\ncontraction = { kind = "arr", share = 1.0 }', r"cohort.contraction.share"),
         ('path = "accounts.parquet"', 'path = "a"\nsql = "SELECT 1"', r"give either `path` or `sql`"),

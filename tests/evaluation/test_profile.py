@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tests.history.tiny_world import spec_of
 
-from churnfit.evaluation.profile import profile_page, stability_index
+from churnfit.evaluation.profile import LABEL_STATUS, profile_page, stability_index
 
 SPEC = spec_of({
     "logins": {"aggregate": "count", "kinds": ["login"], "label": "Logins <28>"},
@@ -26,7 +26,7 @@ def rows_of(cohorts: dict[str, tuple[float, str]], *, size: int = 200) -> pd.Dat
             plans = pd.Series(rng.choice([plan, "pro"], size, p=[0.8, 0.2]), dtype="str")
             identity = [f"{cohort} {number}" for number in range(size)]
             parts.append(
-                pd.DataFrame({"account_id": identity, "cohort": cohort, "stage_day": day, "status": "matured",
+                pd.DataFrame({"account_id": identity, "cohort": cohort, "stage_day": day, LABEL_STATUS: "matured",
                               "churned": 0, "logins": logins, "logins__state": state, "plan": plans,
                               "plan__state": pd.Series([None] * size, dtype="str")})
             )  # fmt: skip

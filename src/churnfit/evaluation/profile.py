@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["profile_page", "stability_index"]
+__all__ = ["LABEL_STATUS", "profile_page", "stability_index"]
+
+LABEL_STATUS = "label__status"
+"""The column that says whether a row's label is known; no measure's name has two underscores."""
 
 _PERIODS = 8  # columns of a table that a person reads at once
 _BINS = 10
@@ -50,7 +53,7 @@ def profile_page(rows: pd.DataFrame, spec: ScorecardSpec) -> str:
     Parameters
     ----------
     rows : DataFrame
-        A snapshot with ``cohort`` ("2024-03"), ``status`` and ``churned`` (null where unknown), not excluded.
+        A snapshot with ``cohort`` ("2024-03"), `LABEL_STATUS` and ``churned`` (null where unknown), not excluded.
     spec : ScorecardSpec
         Names and labels the measures.
     """
@@ -145,7 +148,7 @@ def _drift(name: str, periods: list[_Period]) -> float:
 def _who(periods: list[_Period]) -> Section:
     rows = []
     for period in periods:
-        matured = period.rows[period.rows["status"] == "matured"]
+        matured = period.rows[period.rows[LABEL_STATUS] == "matured"]
         rate = percent(float(matured["churned"].mean())) if len(matured) else "not known yet"
         counts = (period.rows["account_id"].nunique(), len(period.rows), len(matured))
         rows.append((period.label, *(f"{count:,}" for count in counts), rate))

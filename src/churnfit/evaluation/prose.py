@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from churnfit.evaluation.intervals import Interval
-from churnfit.scorecard.render import plain_markdown
+from churnfit.scorecard.markdown import plain_markdown
 
 __all__ = ["Section", "as_markdown", "as_text", "json_safe", "number", "percent", "with_interval"]
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from churnfit.errors import DataError, SpecError
 from churnfit.evaluation.patterns import early_patterns
-from churnfit.evaluation.profile import profile_page
+from churnfit.evaluation.profile import LABEL_STATUS, profile_page
 from churnfit.files import by_ending, refuse_existing, write_text
 from churnfit.history.checks import Finding, check_sources, require_clean
 from churnfit.history.cohort import landmark_grid, newest_fact
@@ -114,7 +114,8 @@ def write_profile(workspace: Workspace, card: str, path: Path, *, as_of: pd.Time
             came=f"0 of {len(answers):,} rows",
             fix="Wait, or correct cohort.landmark_days.",
         )
-    rows = measured.merge(there[["account_id", "as_of", "cohort", "status", "churned"]], on=["account_id", "as_of"])
+    known = there[["account_id", "as_of", "cohort", "status", "churned"]].rename(columns={"status": LABEL_STATUS})
+    rows = measured.merge(known, on=["account_id", "as_of"])
     write_text(profile_page(rows, spec), path)
 
 

@@ -108,7 +108,7 @@ def plan_promotion(
     changes = ["the first champion of this card"]
     if present is not None:
         changes = diff(present, learned) or ["no difference: promoting it changes nothing"]
-    otherwise = learned.redefined(workspace.spec(card).definitions)
+    otherwise = learned.redefined(workspace.spec(card).definitions) if learned.definitions else []
     changes += [f"{name}: the spec takes it otherwise than {candidate.reference} learned it" for name in otherwise]
     until = last_day(workspace, card) if until is None else until
     played = None
@@ -161,7 +161,9 @@ def promote(
     rows = registry.rows(card)
     if plan_id is not None:
         _require_fresh(plan_id, _plan_id(workspace, rows, candidate, plan_id.partition("-")[0]), card)
-    refuse_redefined(registry.load(candidate), workspace.spec(card), candidate)
+    learned = registry.load(candidate)
+    if learned.definitions:
+        refuse_redefined(learned, workspace.spec(card), candidate)
     deed = _deed(by, reason, registry.text(candidate, "gates.txt"))
     after = last_mark(rows)
     version = registry_moves.promote(registry, candidate, deed, after=after, second_person=workspace.second_person)

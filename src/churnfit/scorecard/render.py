@@ -8,11 +8,12 @@ from itertools import pairwise
 from churnfit.scorecard.band_words import with_range
 from churnfit.scorecard.card import CardMeasure, Scorecard
 from churnfit.scorecard.certificate import CertifiedThreshold
+from churnfit.scorecard.markdown import plain_markdown
 from churnfit.scorecard.points import Categorical, Graded
 from churnfit.scorecard.thresholds import value_bands
 from churnfit.scorecard.words import STATE_WORDS, healthy_words, number_words
 
-__all__ = ["card_rows", "plain_markdown", "points_words", "sureness_rows", "threshold_words", "to_markdown", "to_text"]
+__all__ = ["card_rows", "points_words", "sureness_rows", "threshold_words", "to_markdown", "to_text"]
 
 _HEADINGS = ("measure", "weight", "points", "red", "amber", "green")
 _SURENESS = ("churned", "stability")
@@ -117,16 +118,6 @@ def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, r
     rule = ["---", *["---:"] * right, *["---"] * (len(headings) - 1 - right)]
     lines = ["| " + " | ".join(headings) + " |", "|" + "|".join(rule) + "|"]
     return lines + ["| " + " | ".join(map(plain_markdown, row)) + " |" for row in rows]
-
-
-def plain_markdown(text: str) -> str:
-    """Return `text` as Markdown that shows it as it is, in one line.
-
-    Names and categories come from data: they must not open a table cell, a link, an image or an HTML tag.
-    """
-    for mark in "\\`*_[]<>|#&":
-        text = text.replace(mark, "\\" + mark)
-    return text.replace("\r", " ").replace("\n", " ")
 
 
 def to_text(card: Scorecard) -> str:

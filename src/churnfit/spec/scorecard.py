@@ -27,9 +27,9 @@ from churnfit.spec.strict import Strict, is_name, nearest
 
 __all__ = ["SNAPSHOT_NAMES", "ScorecardSpec"]
 
-_OF_SNAPSHOTS = ("account_id", "as_of", "segment", "stage_day", "owner", "arr")
-_OF_LABELS = ("churned", "started_at", "weight", "cohort", "status", "reason", "matures_on", "held_out")
-_RESERVED = frozenset((*_OF_SNAPSHOTS, *_OF_LABELS))
+_RESERVED = frozenset(
+    ("account_id", "as_of", "segment", "stage_day", "owner", "arr", "churned", "started_at", "weight", "cohort")
+)
 SNAPSHOT_NAMES = frozenset(("as_of", "stage_day"))
 """What snapshots compute of an account: a column of that name in `accounts` is another thing, and is not read."""
 
