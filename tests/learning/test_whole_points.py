@@ -69,6 +69,13 @@ def test_a_state_moves_like_a_level():
     )
 
 
+def exact_points(curves):
+    """The points of each line before rounding; they span 100 together."""
+    heights = [curves.heights(index)[0] for index in range(len(curves.plans))]
+    slope = sum(np.ptp(own) for own in heights) / 100
+    return [(own.max() - own) / slope for own in heights]
+
+
 @st.composite
 def cards(draw):
     """Curves of two to five measures of two to four levels over forty rows, and their exact and rounded points."""
@@ -85,11 +92,9 @@ def cards(draw):
 def test_whole_points_stay_beside_the_exact_ones_in_their_order(given_cards):
     """Whatever the curves: weights sum to 100, what is worth more never earns less, and stays about where it was."""
     curves, weight = given_cards
-    heights = [curves.heights(index)[0] for index in range(len(curves.plans))]
-    slope = sum(np.ptp(own) for own in heights) / 100
-    exact = [(own.max() - own) / slope for own in heights]
+    exact = exact_points(curves)
     lines, _ = card_lines(curves, weight)
-    if len(lines) < len(heights):
+    if len(lines) < len(exact):
         return  # a measure too light for a point left, and the others share 100 again
     assert sum(line.weight for line in lines) == 100
     for line in lines:
@@ -103,9 +108,7 @@ def test_whole_points_stay_beside_the_exact_ones_in_their_order(given_cards):
 def test_the_search_never_ends_further_from_the_curves_than_rounding(given_cards):
     """Its error, counted row by row, is at most that of where it began."""
     curves, _ = given_cards
-    heights = [curves.heights(index)[0] for index in range(len(curves.plans))]
-    slope = sum(np.ptp(own) for own in heights) / 100
-    exact = [(own.max() - own) / slope for own in heights]
+    exact = exact_points(curves)
     rounded = [np.round(own) for own in exact]
     if any(own.max() < 1 for own in rounded):
         return
