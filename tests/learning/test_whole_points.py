@@ -1,7 +1,7 @@
 """Whole points nearest to the curves, on rows whose errors can be added up by hand."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.learning.test_rounding import graded, levels
 
@@ -88,6 +88,7 @@ def cards(draw):
     return stepped_curves(*parts), rng.exponential(1.0, 40)
 
 
+@settings(deadline=None)  # the first example compiles
 @given(cards())
 def test_whole_points_stay_beside_the_exact_ones_in_their_order(given_cards):
     """Whatever the curves: weights sum to 100, what is worth more never earns less, and stays about where it was."""
@@ -104,6 +105,7 @@ def test_whole_points_stay_beside_the_exact_ones_in_their_order(given_cards):
         assert np.abs(said - own).max() <= 1.5  # a weight of one beside it may push the levels below it one further
 
 
+@settings(deadline=None)  # the first example compiles
 @given(cards())
 def test_the_search_never_ends_further_from_the_curves_than_rounding(given_cards):
     """Its error, counted row by row, is at most that of where it began."""
