@@ -127,7 +127,7 @@ def is_handed_on(context: typer.Context, **options: object) -> bool:
                 "CF703",
                 where=f"{context.info_name} {verb}",
                 expected="options that it has",
-                came=f"--{name.replace('_', '-').replace('as-json', 'json')}",
+                came=next(parameter.opts[0] for parameter in context.command.params if parameter.name == name),
                 fix="Leave it out.",
             )
     context.default_map = {verb: options}

@@ -106,7 +106,8 @@ def replay_weeks(
     """
     with opened_for_scoring(workspace, spec, until=until, checked=checked) as measured_on:
         days = (until - pd.Timedelta(weeks=back) for back in reversed(range(weeks)))
-        nights = (Night(day, measured_on(day), spec.definitions) for day in days)
+        definitions = spec.definitions
+        nights = (Night(day, measured_on(day), definitions) for day in days)
         return replay_on(workspace, spec, champion, candidate, nights, say=say)
 
 

@@ -28,7 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from churnfit.learning.codes import state_array, value_array
-from churnfit.learning.crossings import crossing_interval
+from churnfit.learning.crossings import crossing_interval, straight_between
 from churnfit.learning.folds import Cohort
 from churnfit.learning.resampling import Resampled
 from churnfit.scorecard.card import CardMeasure, Scorecard
@@ -83,7 +83,13 @@ class _Line:
         low, high = curve.knots[0], curve.knots[-1]
         middles = self.measure.middles
         inside = np.flatnonzero((middles >= low) & (middles <= high))
-        return np.hstack([self._at(np.array([low, high])), self.draws[:, inside], self.draws[:, n_bins:]])
+        return np.hstack(
+            [
+                straight_between(self.measure, self.draws, np.array([low, high])),
+                self.draws[:, inside],
+                self.draws[:, n_bins:],
+            ]
+        )
 
     def certificate(self, total: Floats) -> Certificate:
         """Return the certificate; `total` is the sum of all measures' ranges in each curve."""
@@ -100,16 +106,6 @@ class _Line:
             points=self._points(total),
             thresholds=self._thresholds(),
         )
-
-    def _at(self, values: Floats) -> Floats:
-        """Return the churn logits at `values`, straight between the middles of bins (n_curves, n_values)."""
-        middles = self.measure.middles
-        if len(middles) < 2:
-            return np.repeat(self.draws[:, :1], len(values), axis=1)
-        right = np.clip(np.searchsorted(middles, values), 1, len(middles) - 1)
-        come = np.clip((values - middles[right - 1]) / (middles[right] - middles[right - 1]), 0, 1)
-        between: Floats = self.draws[:, right - 1] * (1 - come) + self.draws[:, right] * come
-        return between
 
     def _kept(self) -> float:
         """Return the share of resamples whose curve is like the card's."""
@@ -152,7 +148,7 @@ class _Line:
         """Return the churn logits at the curve's knots or levels (n_curves, n_levels)."""
         curve = self.printed.curve
         if isinstance(curve, Graded):
-            return self._at(np.array(curve.knots))
+            return straight_between(self.measure, self.draws, np.array(curve.knots))
         if isinstance(curve, Categorical):
             return self.draws[:, [self.measure.levels.index(value) for value in curve.values]]
         level = np.searchsorted(np.array(curve.cuts), self.measure.middles, side="right")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from churnfit.learning.codes import MeasureBins
 
-__all__ = ["crossing_interval", "passes_between"]
+__all__ = ["crossing_interval", "passes_between", "straight_between"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -79,12 +79,19 @@ def _nearest(
 
 def _risk_at(measure: MeasureBins, risk: Floats, value: float, *, stepped: bool) -> Floats:
     """Return what each resample says of a value (n_resamples,)."""
-    x = measure.middles
     if stepped:
-        return risk[:, int(np.searchsorted(np.asarray(measure.cuts), value, side="right"))]
-    right = int(np.clip(np.searchsorted(x, value), 1, len(x) - 1))
-    come = float(np.clip((value - x[right - 1]) / (x[right] - x[right - 1]), 0.0, 1.0))
-    between: Floats = risk[:, right - 1] * (1 - come) + risk[:, right] * come
+        return risk[:, int(np.searchsorted(measure.cuts, value, side="right"))]
+    return straight_between(measure, risk, np.array([value]))[:, 0]
+
+
+def straight_between(measure: MeasureBins, tables: Floats, values: Floats) -> Floats:
+    """Return what `tables` (n_curves, n_bins) say at `values`, straight between the middles of bins (n_curves, n)."""
+    middles = measure.middles
+    if len(middles) < 2:
+        return np.repeat(tables[:, :1], len(values), axis=1)
+    right = np.clip(np.searchsorted(middles, values), 1, len(middles) - 1)
+    come = np.clip((values - middles[right - 1]) / (middles[right] - middles[right - 1]), 0, 1)
+    between: Floats = tables[:, right - 1] * (1 - come) + tables[:, right] * come
     return between
 
 
