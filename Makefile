@@ -38,7 +38,6 @@ $(SMOKES:%=smoke-%): smoke-%: .venv/installed-dev
 	$(BIN)/python benchmarks/$*.py $(SMALLEST)
 
 smoke-%: SMALLEST = --smoke
-smoke-start_up: SMALLEST = --repeats 1
 smoke-oulad_intakes: SMALLEST = --trials 1
 smoke-large_fit smoke-learners/run: SMALLEST = --smoke --cache build/learners
 
