@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnfit.learning import estimator
+from churnfit.learning import bagging, estimator
 from churnfit.learning.bagging import Average, averaged, bagged_curves
-from churnfit.learning.calibration import earned_slope
+from churnfit.learning.binned import sum_tables
+from churnfit.learning.calibration import earned_slope, matched_intercept, matched_loss
 from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Curves
@@ -111,6 +112,40 @@ def test_the_side_of_few_rows_is_as_high_as_all_rows_have_it() -> None:
     assert side(average.tables[0]) > 1.0
     assert side(halved.tables[0]) < 0.7 * side(average.tables[0])
     assert side(said.design.tables(said.coefficients)[0]) > 0.85 * side(bagged.design.tables(bagged.coefficients)[0])
+
+
+def test_heights_are_those_nearest_to_the_average_row_by_row() -> None:
+    """What knots cannot say of measures that rise together adds up, where each is followed by itself."""
+    rng = np.random.default_rng(5)
+    seats = rng.random(400)
+    table = pd.DataFrame({"seats": seats, "users": seats + rng.normal(0, 0.05, 400)})
+    churned = (rng.random(400) < 1 / (1 + np.exp(8 * np.abs(seats - 0.4) + 3 * seats - 2.5))).astype(int)
+    learned, _, _, average, bagged = taught_by(table, churned)
+    rows = learned.rows
+    logit = sum_tables(bagged.design.codes, average.tables, 0.0)
+    said = 1 / (1 + np.exp(-(logit + matched_intercept(logit, rows.churned, rows.weight))))
+    followed = replace(bagged, coefficients=bagged.design.start)
+    together, apart = (matched_loss(curves.logit, said, rows.weight) for curves in (bagged, followed))
+    assert together < apart - 0.02
+
+
+def test_a_side_is_learned_again_only_where_all_rows_gain_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seats only count down. An average that turns by chance at their end: rows gain nothing by a little of it."""
+    learned, resampled, _, average, _ = taught_by(*cohort(seed=3))
+    (index,) = (j for j, plan in enumerate(learned.curves.plans) if plan.name == "seats")
+    n_bins = resampled.measures[index].n_bins
+    rows, settings = learned.rows, ScorecardClassifier()._settings()
+
+    def loss(turn: float, least: float) -> float:
+        tables = average.tables.copy()
+        tables[index, n_bins - 8 : n_bins] += np.linspace(0.5, 1.0, 8) * turn
+        monkeypatch.setattr(bagging, "_SIDE_GAIN", least)
+        said = bagged_curves(learned.curves, learned, replace(average, tables=tables), resampled, settings)
+        return matched_loss(said.logit, rows.churned, rows.weight)
+
+    gains = [loss(turn, np.inf) - loss(turn, 0.3) for turn in np.linspace(0.4, 1.2, 9)]
+    assert all(gain == 0 or gain > 0.3 for gain in gains)
+    assert 0 < np.count_nonzero(gains) < len(gains)
 
 
 def test_missing_states_lie_beside_the_average_as_they_did(taught: Taught) -> None:
@@ -231,10 +266,10 @@ def test_what_certifies_a_card_is_as_bold_as_it_is(monkeypatch: pytest.MonkeyPat
 
 
 def test_many_churned_speak_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From 300 churned accounts on, nothing is averaged."""
+    """From 1,000 churned accounts on, nothing is averaged."""
     monkeypatch.setattr(estimator, "bagged_curves", lambda *_: pytest.fail("averaged"))
-    table, churned = cohort(1_200)
-    assert churned.sum() >= 300
+    table, churned = cohort(4_000)
+    assert churned.sum() >= 1000
     ScorecardClassifier(certify=0).fit(table, churned)
 
 

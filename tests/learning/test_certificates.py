@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnfit.learning import merging, resampling
+from churnfit.learning import folds, merging
 from churnfit.learning.certificates import certified
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.crossings import crossing_interval, passes_between
@@ -283,7 +283,7 @@ def test_blocks_of_accounts_say_about_what_the_whole_says(monkeypatch):
     """Two blocks of 1,500 beside resamples of all 3,000: weights' intervals of like width around like middles."""
     X, y = world(3000)
     direct = ScorecardClassifier(certify=60, penalties=(2.0,)).fit(X, y).card_
-    monkeypatch.setattr(resampling, "_BLOCK", 1500)
+    monkeypatch.setattr(folds, "_BLOCK", 1500)
     blocked = ScorecardClassifier(certify=60, penalties=(2.0,)).fit(X, y).card_
     for name in ("logins", "plan"):
         one, other = (card.measure(name).certificate for card in (direct, blocked))

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from churnfit.learning.calibration import matched_loss
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
-from churnfit.learning.joint import Curves, make_design, refit, refit_problem
+from churnfit.learning.joint import Curves, make_design, nearest, refit, refit_problem
 
 GRADED = CurvePlan(
     name="x", graded=True, places=(0.0, 2.0, 4.0), start=(0.0, 1.0, 0.0), signs=(1, -1), states=("never",)
@@ -141,3 +142,24 @@ def test_the_ridge_falls_as_more_churned():
     for n_churned, ridge in ((50.0, 1.0), (200.0, 0.5), (1_000.0, 0.3)):
         assert refit_problem(design, churned, np.array([n_churned, 1.0]), 0.0).ridge[0] == pytest.approx(ridge)
         assert refit_problem(design, churned, np.ones(2), 0.0, n_churned=n_churned).ridge[0] == pytest.approx(ridge)
+
+
+def test_what_curves_said_is_said_again():
+    """Increments come back within the little that the ridge takes; a state is drawn to the average, as ever."""
+    codes, _ = even_rows(2000)
+    design = design_of((GRADED, STEP), (X, FLAG), codes)
+    said = Curves(design=design, intercept=-1.0, coefficients=np.array([1.5, -0.8, 0.0, 0.6]))
+    again = nearest(design, 1 / (1 + np.exp(-said.logit)), np.ones(2000))
+    assert again.coefficients == pytest.approx(said.coefficients, abs=0.01)
+    assert again.intercept == pytest.approx(-1.0, abs=0.01)
+
+
+def test_what_no_curve_can_say_is_met_halfway_by_all():
+    """An effect of both x and the flag: the card as a whole is closer to it than each curve that leaves it out."""
+    codes, _ = even_rows()
+    design = design_of((GRADED, STEP), (X, FLAG), codes)
+    bent = design.logit(np.array([1.5, -0.8, 0.3, 0.6, -1.0])) + 0.8 * (codes[0] == 1) * (codes[1] == 1)
+    probability, weight = 1 / (1 + np.exp(-bent)), np.ones(400)
+    together = nearest(design, probability, weight)
+    apart = Curves(design=design, intercept=-1.0, coefficients=np.array([1.5, -0.8, 0.3, 0.6]))
+    assert matched_loss(together.logit, probability, weight) < matched_loss(apart.logit, probability, weight) - 0.1

@@ -69,6 +69,20 @@ def test_a_state_moves_like_a_level():
     )
 
 
+def test_a_faint_side_is_flat_before_whole_points_are_sought():
+    """A side of at most one exact point never becomes two by where its ends are rounded to."""
+    rng = np.random.default_rng(0)
+    for _ in range(100):
+        parts = [(graded("turning", (0.0, 1.0, 2.0), (-1, 1)), [-rng.uniform(1, 4), 0.0], rng.integers(0, 3, 40))]
+        for number in range(4):
+            beside = graded(f"m{number}", (0.0, 1.0, 2.0, 3.0), (1, 1, 1))
+            parts.append((beside, rng.exponential(1.0, 3), rng.integers(0, 4, 40)))
+        slope = sum(np.abs(steps).sum() for _, steps, _ in parts) / 100
+        parts[0][1][1] = rng.uniform(0.9, 1.0) * slope
+        (line,) = (line for line in card_lines(stepped_curves(*parts))[0] if line.name == "turning")
+        assert line.shape == "rising"
+
+
 def exact_points(curves):
     """The points of each line before rounding; they span 100 together."""
     heights = [curves.heights(index)[0] for index in range(len(curves.plans))]

@@ -1,15 +1,18 @@
-"""Bagging: where few churned, a card says what other draws of its accounts would have said on average.
+"""Bagging: where fewer than a thousand churned, a card says what other draws of its accounts would say on average.
 
 One draw of few accounts decides between a knot and none, a turn and none; averaged over resamples such choices become
 matters of degree, and what only chance said about a measure cancels out. Every resample leaves out a third of the
 accounts: what those that left an account out say of it on average tells how bold the average may be. It is then said
-like any curve: in one shape, with a few knots or the levels there are. Of an average that turns, the lesser side is
-learned again from all accounts: resamples that saw no turn say nothing of its height.
+like any curve, in one shape, with a few knots or the levels there are, and the heights of all measures are those that
+come nearest to the average row by row: each measure followed by itself, errors that meet in one account add up. Of an
+average that turns, the lesser side is learned again from all accounts where these gain by it: resamples that saw no
+turn say nothing of its height.
 
 References
 ----------
-Breiman (1996), "Bagging predictors", and (1996), "Out-of-bag estimation". Bühlmann and Yu (2002), "Analyzing bagging":
-averages of hard decisions vary less.
+Breiman (1996), "Bagging predictors", and (1996), "Out-of-bag estimation". Breiman and Shang (1996), "Born again
+trees": one readable model that says what many say. Bühlmann and Yu (2002), "Analyzing bagging": averages of hard
+decisions vary less.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import pull_to_bins, sum_tables
-from churnfit.learning.calibration import earned_slope, matched_intercept
+from churnfit.learning.calibration import earned_slope, matched_intercept, matched_loss
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan, plan_curve
 from churnfit.learning.folds import Cohort
-from churnfit.learning.joint import Curves, Prices, make_design, refit
+from churnfit.learning.joint import Curves, Prices, make_design, nearest, refit
 from churnfit.learning.penalties import SHAPES, CodedRows, Settings
 from churnfit.learning.resampling import Resampled
 from churnfit.learning.selection import Learned
@@ -38,6 +41,8 @@ Floats: TypeAlias = NDArray[np.float64]
 
 _LEAST = 1e-9  # weight: an empty level has some height
 _SIDE_PRICE = 0.3  # log-likelihood units per logit of a curve that turns: as little as while shapes compete
+_SIDE_GAIN = 0.3  # log-likelihood units of all rows: of few rows a side that gains less is as likely chance
+_TAIL = 0.01  # share of the evidence beyond which a curve is flat: a handful of rows moves an average less
 _GAIN = 0.05  # log-likelihood units that a knot or a turn must gain: an average has few bends that chance put there
 
 
@@ -112,33 +117,35 @@ def bagged_curves(
     for plan, measure, table, weight in zip(curves.plans, resampled.measures, tables, curvature, strict=True):
         own = slice(0, measure.n_bins)
         plans.append(_said(plan, measure, table[own], weight[own], settings))
-    design = make_design(plans, resampled.measures, codes, rows.weight)
-    coefficients = design.start.copy()
-    for index, (plan, measure, table) in enumerate(zip(plans, resampled.measures, tables, strict=True)):
-        centre = plan.start[0] + float(design.mean_increments[index] @ np.diff(plan.start))
-        states = np.flatnonzero((design.measure_of == index) & design.is_state)
-        coefficients[states] = table[measure.n_bins :][: len(states)] - centre
-    said = _with_lesser_sides(Curves(design=design, intercept=0.0, coefficients=coefficients), rows, learned.prices)
-    return replace(said, intercept=matched_intercept(said.logit, rows.churned, rows.weight))
+    said = nearest(make_design(plans, resampled.measures, codes, rows.weight), p, rows.weight)
+    said = _with_lesser_sides(said, rows, learned.prices)
+    return replace(said, intercept=said.intercept + matched_intercept(said.logit, rows.churned, rows.weight))
 
 
 def _with_lesser_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:
-    """Return the curves; those that turn have the lesser side that all rows give them, as bold as the average is.
+    """Return the curves; those that turn have the lesser side that all rows give them, where these gain by it.
 
     Where every second resample turned, the average of that side is half as high as it is: the other half doubted the
-    shape, not the height. Once the average has turned, that doubt is settled.
+    shape, not the height. Once the average has turned, that doubt is settled. The side is as bold as the average is.
     """
     design = said.design
     sides = [_lesser_side(said, j) for j, plan in enumerate(said.plans) if plan.graded and {-1, 1} <= set(plan.signs)]
     if not sides:
         return said
-    lesser = np.logical_or.reduce(sides)
     price = prices.of(design)
-    turned = np.unique(design.measure_of[lesser])
+    turned = np.unique(design.measure_of[np.logical_or.reduce(sides)])
     price[turned] = np.minimum(price[turned], _SIDE_PRICE)
     again = refit(design, rows.churned, rows.weight, price)
     bold = _spread(said.logit, rows) / max(_spread(again.logit, rows), _LEAST)
-    return replace(said, coefficients=np.where(lesser, bold * again.coefficients, said.coefficients))
+
+    def with_side(side: NDArray[np.bool_]) -> Curves:
+        return replace(said, coefficients=np.where(side, bold * again.coefficients, said.coefficients))
+
+    def loss(curves: Curves) -> float:
+        return matched_loss(curves.logit, rows.churned, rows.weight)
+
+    paying = [side for side in sides if loss(said) - loss(with_side(side)) > _SIDE_GAIN]
+    return with_side(np.logical_or.reduce(paying)) if paying else said
 
 
 def _lesser_side(said: Curves, index: int) -> NDArray[np.bool_]:
@@ -159,7 +166,7 @@ def _said(plan: CurvePlan, measure: MeasureBins, average: Floats, weight: Floats
         table, turn = average, None
         if not allowed & FREE:
             table, (_, turn) = _shaped(average, weight, allowed)
-        plan = plan_curve(measure, table, weight, turn=turn, size=settings.max_knots, gain=_GAIN)
+        plan = plan_curve(measure, table, weight, turn=turn, size=settings.max_knots, gain=_GAIN, tail=_TAIL)
         level = np.abs(measure.middles[:, np.newaxis] - np.array(plan.places)).argmin(axis=1)
         heights = np.array(plan.start)
     else:

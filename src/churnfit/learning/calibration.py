@@ -15,11 +15,11 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, log_losses
+from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, log_loss_sum, log_losses
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["Calibrated", "best_calibration", "earned_slope", "earned_slopes", "matched_intercept"]
+__all__ = ["Calibrated", "best_calibration", "earned_slope", "earned_slopes", "matched_intercept", "matched_loss"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -121,6 +121,11 @@ class Calibrated:
 
     calibration: Calibration
     loss: float
+
+
+def matched_loss(logit: Floats, churned: Floats, weight: Floats) -> float:
+    """Return the log-likelihood units that `logit` (n,) loses once predicted churners equal observed ones."""
+    return log_loss_sum(logit + matched_intercept(logit, churned, weight), churned, weight)
 
 
 def best_calibration(

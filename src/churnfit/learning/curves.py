@@ -66,7 +66,14 @@ class CurvePlan:
 
 
 def plan_curve(
-    measure: MeasureBins, table: Floats, curvature: Floats, *, turn: int | None, size: int, gain: float = _GAIN
+    measure: MeasureBins,
+    table: Floats,
+    curvature: Floats,
+    *,
+    turn: int | None,
+    size: int,
+    gain: float = _GAIN,
+    tail: float = _TAIL,
 ) -> CurvePlan:
     """Return the plan of one measure.
 
@@ -80,6 +87,8 @@ def plan_curve(
         Most knots or levels.
     gain : float
         Log-likelihood units that a further knot must gain.
+    tail : float
+        Share of the evidence at either end over which the curve is flat.
     """
     if not measure.numeric:
         return _plan_categories(measure, table, curvature, size)
@@ -93,7 +102,7 @@ def plan_curve(
             signs=_signs(table),
             whole=measure.whole,
         )
-    at = _without_tails(curvature)
+    at = _without_tails(curvature, tail)
     x, y, weight = measure.middles[at], table[at], np.maximum(curvature[at], 1e-9)
     turn_at = len(at) - 1 if turn is None else int(np.argmin(np.abs(at - turn)))
     chosen = choose_knots(x, y, weight, turn_at, size, gain)
@@ -115,11 +124,11 @@ def _signs(table: Floats) -> tuple[int, ...]:
     return tuple(int(np.sign(step)) for step in np.diff(table))
 
 
-def _without_tails(curvature: Floats) -> NDArray[np.intp]:
-    """Return the bins but the outermost ones that together hold too little evidence to end a curve."""
+def _without_tails(curvature: Floats, tail: float) -> NDArray[np.intp]:
+    """Return the bins but the outermost ones that together hold at most a `tail` of the evidence."""
     share = np.cumsum(curvature) / max(curvature.sum(), 1e-12)
     before = np.append(0.0, share[:-1])
-    kept = np.flatnonzero((share > _TAIL) & (before < 1 - _TAIL))
+    kept = np.flatnonzero((share > tail) & (before < 1 - tail))
     return kept if len(kept) >= _FEW_VALUES else np.arange(len(curvature))
 
 

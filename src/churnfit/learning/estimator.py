@@ -49,7 +49,7 @@ __all__ = ["ScorecardClassifier"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_BAGGED = 50  # resamples whose average a card of few churned says, however many are certified
+_BAGGED = 50  # resamples whose average a card says, however many are certified
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -87,9 +87,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     churned_class : object, optional
         The label that means churned; absent, the one that sorts last (1 of 0 and 1; beware of "churned", "stayed").
     certify : int, default=200
-        Resamples behind the card's intervals and its merged levels; 0: neither. Where fewer than 300 groups churned
-        the card itself is an average of 50 resamples, whatever this says. 200 cost about 1 CPU second for 1,000 rows
-        with 6 measures on the card, and 14 for 100,000 with 12.
+        Resamples behind the card's intervals and its merged levels; 0: neither. Where fewer than a thousand groups
+        churned the card itself is an average of 50 resamples, whatever this says. 200 cost about 1 CPU second for 1,000
+        rows with 6 measures on the card, and 14 for 100,000 with 12.
     random_state : int, default=0
         Deals the folds and draws the resamples.
 
@@ -221,7 +221,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # a card's matrices are small: more threads only wait for each other, and elsewhere would add up otherwise
         with threadpool_limits(limits=1, user_api="blas"):
             learned = learn_curves(cohort, settings)
-            n_resamples = max(self.certify, _BAGGED) if cohort.few_churned else self.certify
+            n_resamples = max(self.certify, _BAGGED) if cohort.averaged else self.certify
             resampled = resampled_curves(learned, cohort, settings, n_resamples)
             curves, unseen, resampled = _card_curves(learned, resampled, cohort, settings)
             calibration = best_calibration(
@@ -363,12 +363,12 @@ def _card_curves(
 ) -> tuple[Curves, Floats, Resampled | None]:
     """Return the card's curves, what is said of rows they were not learned from (n_rows,), and the resamples.
 
-    Neighbours that cannot be told apart are merged; few churned get averages. The resamples are as bold as the
-    card, to certify it.
+    Neighbours that cannot be told apart are merged; where fewer than a thousand churned, an average is the card. The
+    resamples are as bold as the card, to certify it.
     """
     if resampled is None:
         return learned.curves, learned.logit, None
-    if cohort.few_churned:
+    if cohort.averaged:
         some = resampled.first(_BAGGED)
         average = averaged(learned, some, cohort)
         curves = bagged_curves(merged_curves(learned, some, cohort), learned, average, some, settings)

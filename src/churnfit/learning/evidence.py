@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.bounded import log_loss_sum
-from churnfit.learning.calibration import matched_intercept
+from churnfit.learning.calibration import matched_loss
 from churnfit.learning.codes import Binning, Coded, MeasureBins, ordered_by_risk
 from churnfit.learning.folds import Cohort, dealt_to_others
 from churnfit.learning.joint import Curves, refit
@@ -121,7 +121,9 @@ def _telling_alone(
 def _gains_alone(rows: CodedRows, settings: Settings, *, penalty: float) -> Floats:
     """Return the log-likelihood units by which each measure alone says more than the base rate (n_measures,)."""
     said = [table[codes] for table, codes in zip(tables_alone(rows, penalty, settings), rows.coded.codes, strict=True)]
-    return _matched_loss(np.zeros(len(rows.churned)), rows) - np.array([_matched_loss(logit, rows) for logit in said])
+    return matched_loss(np.zeros(len(rows.churned)), rows.churned, rows.weight) - np.array(
+        [matched_loss(logit, rows.churned, rows.weight) for logit in said]
+    )
 
 
 def _where_chance_is_learned(
@@ -184,11 +186,6 @@ def _gains(curves: Curves, rows: CodedRows) -> dict[str, float]:
     logit = contributed.sum(axis=0) + curves.intercept
     loss = log_loss_sum(logit, rows.churned, rows.weight)
     return {
-        plan.name: _matched_loss(logit - row, rows) - loss for plan, row in zip(curves.plans, contributed, strict=True)
+        plan.name: matched_loss(logit - row, rows.churned, rows.weight) - loss
+        for plan, row in zip(curves.plans, contributed, strict=True)
     }
-
-
-def _matched_loss(logit: Floats, rows: CodedRows) -> float:
-    """Return the loss of `logit` once predicted churners equal observed ones."""
-    matched = logit + matched_intercept(logit, rows.churned, rows.weight)
-    return log_loss_sum(matched, rows.churned, rows.weight)

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import pull_to_bins, sum_tables
-from churnfit.learning.bounded import BoundedProblem, fit_in_turn
+from churnfit.learning.bounded import BoundedProblem, fit_bounded, fit_in_turn
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 
-__all__ = ["Curves", "Design", "Prices", "make_design", "refit", "refit_problem", "refits"]
+__all__ = ["Curves", "Design", "Prices", "make_design", "nearest", "refit", "refit_problem", "refits"]
 
 Floats: TypeAlias = NDArray[np.float64]
 Codes: TypeAlias = NDArray[np.int32]
@@ -30,6 +30,7 @@ Codes: TypeAlias = NDArray[np.int32]
 _RIDGE = 0.3  # on an increment: shares what the data cannot tell apart
 _RIDGE_OF_FEW = 1.0  # and what chance tells, while no more than `_FEW` rows churned; from 333 on it is `_RIDGE`
 _FEW = 100.0
+_RIDGE_OF_SAID = 0.05  # where curves say again what others said: only what these leave open is shared
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
 _CURVATURE_ROWS = 10_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
 
@@ -219,14 +220,26 @@ def refits(
     n_churned: float | None = None,
 ) -> list[Curves]:
     """Return the curves of every penalty, each fit started from the one before."""
-    base = float(np.average(churned, weights=weight))
-    added = sum_tables(design.codes, design.tables(design.start), 0.0)
-    intercept = np.log(base / (1 - base)) - float(np.average(added, weights=weight))
     problems = (refit_problem(design, churned, weight, penalty, n_churned=n_churned) for penalty in penalties)
     return [
         Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
-        for theta in fit_in_turn(problems, np.append(design.start, intercept))
+        for theta in fit_in_turn(problems, _start(design, churned, weight))
     ]
+
+
+def nearest(design: Design, probability: Floats, weight: Floats) -> Curves:
+    """Return the curves that come nearest to saying the churn `probability` (n_rows,) of all rows taken together."""
+    problem = refit_problem(design, probability, weight, 0.0)
+    problem = replace(problem, ridge=np.append(np.where(design.is_state, _STATE_RIDGE, _RIDGE_OF_SAID), 0.0))
+    *coefficients, intercept = fit_bounded(problem, _start(design, probability, weight))
+    return Curves(design=design, intercept=float(intercept), coefficients=np.array(coefficients))
+
+
+def _start(design: Design, churned: Floats, weight: Floats) -> Floats:
+    """Return the fine fit's increments, and the intercept that goes with them (n_columns + 1,)."""
+    base = float(np.average(churned, weights=weight))
+    added = sum_tables(design.codes, design.tables(design.start), 0.0)
+    return np.append(design.start, np.log(base / (1 - base)) - float(np.average(added, weights=weight)))
 
 
 def refit_problem(

@@ -30,9 +30,6 @@ __all__ = ["Resampled", "resampled_curves"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
-_BLOCK = 40_000  # accounts: blocks of 10,000 choose other knots than 100,000 do, which doubled the intervals
-_FEWEST = 200  # churned accounts in a block
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Resampled:
@@ -51,7 +48,7 @@ class Resampled:
     block_of : ndarray of shape (n_resamples,)
         The block that each resample was drawn from.
     drew : ndarray of shape (n_resamples, n_accounts)
-        Whether each resample drew each account, of a cohort of few churned; of others nobody asks (n_resamples, 0).
+        Whether each resample drew each account, where their average is the card; else nobody asks (n_resamples, 0).
     """
 
     measures: tuple[MeasureBins, ...]
@@ -130,11 +127,11 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     codes = learned.curves.design.codes
     account = cohort.account
     n_accounts = len(cohort.lost)
-    block_of = _blocks(cohort.lost, rng)
-    n_blocks = int(block_of.max()) + 1
+    n_blocks = cohort.n_blocks
+    block_of = dealt_in_turn(cohort.lost, n_blocks, rng)
     drawn: list[tuple[Floats, Floats, Floats]] = []
     centres: list[tuple[Floats, Floats, Floats]] = []
-    drew = np.zeros((n_resamples, n_accounts if cohort.few_churned else 0), dtype=bool)
+    drew = np.zeros((n_resamples, n_accounts if cohort.averaged else 0), dtype=bool)
     for block in range(n_blocks):
         inside = np.flatnonzero(block_of == block)
         at = np.flatnonzero(block_of[account] == block)
@@ -147,7 +144,7 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
         )
         for _ in range(block, n_resamples, n_blocks):
             weight = _drawn_weight(rows, n_accounts, rng)
-            if cohort.few_churned:
+            if cohort.averaged:
                 drew[len(drawn), inside[rows.account[weight > 0]]] = True
             drawn.append(refits.of(rows, weight))
         if n_blocks > 1:
@@ -167,11 +164,6 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
         block_of=np.repeat(np.arange(n_blocks), [len(range(k, n_resamples, n_blocks)) for k in range(n_blocks)]),
         drew=drew,
     )
-
-
-def _blocks(lost: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return the block of each account (n_accounts,), churned ones dealt out evenly."""
-    return dealt_in_turn(lost, max(1, min(-(-len(lost) // _BLOCK), int(lost.sum()) // _FEWEST)), rng)
 
 
 def _drawn_weight(rows: _Rows, n_accounts: int, rng: np.random.Generator) -> Floats:

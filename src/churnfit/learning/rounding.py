@@ -78,10 +78,17 @@ def card_lines(
             break
         kept = [index for index, share in zip(kept, weights, strict=True) if share > 0]
     slope = float(ranges.sum()) / 100.0
-    rounded = [np.round(share * own / own.max()) for share, own in zip(weights, saved, strict=True)]
+    plans = [curves.plans[index] for index in kept]
     counts = np.ones(curves.design.codes.shape[1]) if weight is None else weight
-    whole = nearest_whole(curves, kept, [own / slope for own in saved], rounded, counts)
-    lines = [_line(curves.plans[index], points) for index, points in zip(kept, whole, strict=True)]
+    exact = [_without_faint_turn(own / slope, own / slope, plan) for own, plan in zip(saved, plans, strict=True)]
+    while True:
+        rounded = [np.round(share * own / own.max()) for share, own in zip(weights, exact, strict=True)]
+        whole = nearest_whole(curves, kept, exact, rounded, counts)
+        flat = [_without_faint_turn(own, points, plan) for own, points, plan in zip(exact, whole, plans, strict=True)]
+        if all(map(np.array_equal, flat, exact)):
+            break
+        exact = flat
+    lines = [_line(plan, points) for plan, points in zip(plans, whole, strict=True)]
     lines.sort(key=lambda line: (-line.weight, line.name))
     return tuple(lines), slope
 
@@ -104,7 +111,7 @@ def _turning(steps: Floats) -> ShapeName:
 def _line(plan: CurvePlan, whole: Floats) -> CardMeasure:
     """Return the line of a plan whose levels, then states, earn `whole` points."""
     n_levels = len(plan.signs) + 1
-    points, state_points = _without_faint_turn(whole[:n_levels], plan), whole[n_levels:]
+    points, state_points = whole[:n_levels], whole[n_levels:]
     return CardMeasure(
         name=plan.name,
         label=plan.name.replace("_", " "),
@@ -116,18 +123,26 @@ def _line(plan: CurvePlan, whole: Floats) -> CardMeasure:
     )
 
 
-def _without_faint_turn(points: Floats, plan: CurvePlan) -> Floats:
-    """Return the points, flat on a side of the turn that is worth no more than one point: nobody acts on that."""
-    if plan.levels:
-        return points
-    steps = np.diff(points)
+def _without_faint_turn(exact: Floats, points: Floats, plan: CurvePlan) -> Floats:
+    """Return the exact points, flat on a side of the turn that is worth no more than one of `points`.
+
+    Nobody acts on one point. The weight and the 0 points stay.
+
+    Parameters
+    ----------
+    exact, points : ndarray of shape (n_levels + n_states,)
+        At the knots or levels, then at the states.
+    """
+    n_levels = len(plan.signs) + 1
+    steps = np.diff(points[:n_levels])
     up, down = steps.clip(min=0).sum(), -steps.clip(max=0).sum()
-    if not 0 < min(up, down) <= _FAINT or _turning(steps) == "free":
-        return points
+    if plan.levels or not 0 < min(up, down) <= _FAINT or _turning(steps) == "free":
+        return exact
     peak = _turning(steps) == "peak"
-    flatten = np.maximum.accumulate if peak else np.minimum.accumulate  # the weight and the 0 points stay
-    flat: Floats = flatten(points) if (up > down) == peak else flatten(points[::-1])[::-1]
-    return flat
+    flatten = np.maximum.accumulate if peak else np.minimum.accumulate
+    levels = exact[:n_levels]
+    flat = flatten(levels) if (up > down) == peak else flatten(levels[::-1])[::-1]
+    return np.concatenate([flat, exact[n_levels:]])
 
 
 def _curve(plan: CurvePlan, points: Sequence[float]) -> Curve:
