@@ -35,7 +35,7 @@ from churnfit.learning.selection import Learned
 from churnfit.learning.shapes import FREE, RISING, choose_shape
 from churnfit.scorecard.card import sigmoid
 
-__all__ = ["Average", "averaged", "bagged_curves"]
+__all__ = ["Average", "averaged", "bagged_curves", "with_levels_of"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -98,6 +98,25 @@ def _unseen(learned: Learned, resampled: Resampled, cohort: Cohort) -> Floats:
     return said / np.maximum(times, 1)
 
 
+def with_levels_of(average: Average, learned: Learned, resampled: Resampled, settings: Settings) -> Learned:
+    """Return what was learned, its categories grouped as the average tells them apart.
+
+    Learned from all rows at once a measure that tells something may have one level only: which of several that say the
+    same has the levels is chance then, and each resample decides it anew.
+    """
+    codes, rows = learned.curves.design.codes, learned.rows
+    _, curvature = _at_rows(average, learned)
+    plans = []
+    for plan, measure, table, weight in zip(
+        learned.curves.plans, resampled.measures, average.tables, curvature, strict=True
+    ):
+        own = slice(0, measure.n_bins)
+        shaped, _ = _shaped(table[own], weight[own], RISING)
+        grouped = plan_curve(measure, shaped, weight[own], turn=None, size=settings.max_levels) if plan.levels else plan
+        plans.append(grouped)
+    return replace(learned, curves=learned.again(make_design(plans, resampled.measures, codes, rows.weight), rows))
+
+
 def bagged_curves(
     curves: Curves, learned: Learned, average: Average, resampled: Resampled, settings: Settings
 ) -> Curves:
@@ -109,17 +128,22 @@ def bagged_curves(
         Those of `learned`, neighbours merged or not.
     """
     codes, rows = curves.design.codes, learned.rows
-    tables = average.tables
-    logit = sum_tables(codes, tables, 0.0)
-    p = sigmoid(logit + matched_intercept(logit, rows.churned, rows.weight))
-    curvature = pull_to_bins(codes, rows.weight * p * (1 - p), tables.shape[1])
+    p, curvature = _at_rows(average, learned)
     plans = []
-    for plan, measure, table, weight in zip(curves.plans, resampled.measures, tables, curvature, strict=True):
+    for plan, measure, table, weight in zip(curves.plans, resampled.measures, average.tables, curvature, strict=True):
         own = slice(0, measure.n_bins)
         plans.append(_said(plan, measure, table[own], weight[own], settings))
     said = nearest(make_design(plans, resampled.measures, codes, rows.weight), p, rows.weight)
     said = _with_lesser_sides(said, rows, learned.prices)
     return replace(said, intercept=said.intercept + matched_intercept(said.logit, rows.churned, rows.weight))
+
+
+def _at_rows(average: Average, learned: Learned) -> tuple[Floats, Floats]:
+    """Return the churn probability that the average gives each row (n_rows,), and the curvature of its bins."""
+    codes, rows = learned.curves.design.codes, learned.rows
+    logit = sum_tables(codes, average.tables, 0.0)
+    p = sigmoid(logit + matched_intercept(logit, rows.churned, rows.weight))
+    return p, pull_to_bins(codes, rows.weight * p * (1 - p), average.tables.shape[1])
 
 
 def _with_lesser_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:

@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_limits
 
 from churnfit.errors import DataError, count_and_examples
-from churnfit.learning.bagging import averaged, bagged_curves
+from churnfit.learning.bagging import averaged, bagged_curves, with_levels_of
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import best_calibration, matched_intercept
 from churnfit.learning.certificates import certified
@@ -371,7 +371,8 @@ def _card_curves(
     if cohort.averaged:
         some = resampled.first(_BAGGED)
         average = averaged(learned, some, cohort)
-        curves = bagged_curves(merged_curves(learned, some, cohort), learned, average, some, settings)
+        merged = merged_curves(with_levels_of(average, learned, some, settings), some, cohort)
+        curves = bagged_curves(merged, learned, average, some, settings)
         unseen, as_bold = average.logit, resampled.times(average.bold)
     else:
         curves, unseen, as_bold = merged_curves(learned, resampled, cohort), learned.logit, resampled
