@@ -282,6 +282,7 @@ def test_rows_of_one_account_are_drawn_together(learned):
 def test_blocks_of_accounts_say_about_what_the_whole_says(monkeypatch):
     """Two blocks of 1,500 beside resamples of all 3,000: weights' intervals of like width around like middles."""
     X, y = world(3000)
+    monkeypatch.setattr(folds, "_AVERAGED", 300)  # of an average there is one block
     direct = ScorecardClassifier(certify=60, penalties=(2.0,)).fit(X, y).card_
     monkeypatch.setattr(folds, "_BLOCK", 1500)
     blocked = ScorecardClassifier(certify=60, penalties=(2.0,)).fit(X, y).card_

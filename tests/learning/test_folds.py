@@ -128,3 +128,21 @@ def test_dealing_is_a_permutation_of_accounts(names, seed):
     assert len(pairs) == len({giver for _, giver in pairs}) == len(set(groups))
     if len(set(pd.Series(groups).value_counts())) == 1:
         assert sorted(dealt_to_others(groups, np.random.default_rng(seed))) == list(range(len(groups)))
+
+
+@pytest.mark.parametrize(
+    ("n_accounts", "n_churned", "averaged", "n_blocks"),
+    [
+        (30_000, 999, True, 1),
+        (30_000, 1_000, False, 1),
+        (90_000, 999, True, 1),
+        (90_000, 1_000, False, 3),
+        (400_000, 1_000, False, 5),
+    ],
+)
+def test_fewer_than_a_thousand_churned_are_averaged_and_more_are_drawn_in_blocks(
+    n_accounts, n_churned, averaged, n_blocks
+):
+    """Blocks of at most 40,000 accounts, with at least 200 churned in each."""
+    cohort = cohort_of(np.arange(n_accounts).astype(str), np.arange(n_accounts) < n_churned)
+    assert (cohort.averaged, cohort.n_blocks) == (averaged, n_blocks)

@@ -145,12 +145,14 @@ def test_the_ridge_falls_as_more_churned():
 
 
 def test_what_curves_said_is_said_again():
-    """Increments come back within the little that the ridge takes; a state is drawn to the average, as ever."""
+    """Increments come back within the little that the ridge takes; a state of twelve rows loses a good part of 2."""
     codes, _ = even_rows(2000)
+    codes[0, np.flatnonzero(codes[0] == NEVER)[12:]] = 1
     design = design_of((GRADED, STEP), (X, FLAG), codes)
-    said = Curves(design=design, intercept=-1.0, coefficients=np.array([1.5, -0.8, 0.0, 0.6]))
+    said = Curves(design=design, intercept=-1.0, coefficients=np.array([1.5, -0.8, 2.0, 0.6]))
     again = nearest(design, 1 / (1 + np.exp(-said.logit)), np.ones(2000))
-    assert again.coefficients == pytest.approx(said.coefficients, abs=0.01)
+    assert again.coefficients[[0, 1, 3]] == pytest.approx(said.coefficients[[0, 1, 3]], abs=0.01)
+    assert 1.0 < again.coefficients[2] < 1.7
     assert again.intercept == pytest.approx(-1.0, abs=0.01)
 
 

@@ -83,6 +83,33 @@ def test_a_faint_side_is_flat_before_whole_points_are_sought():
         assert line.shape == "rising"
 
 
+def test_the_side_that_is_worth_more_stays_and_so_does_the_worst_value():
+    """A rise of more than a point and a fall of less, beside a state: whatever whole points say, the fall is flat."""
+    rng = np.random.default_rng(1)
+    for _ in range(100):
+        turning = graded("turning", (0.0, 1.0, 2.0), (-1, 1), ("never",))
+        rise, fall = rng.uniform(1.2, 1.9), rng.uniform(0.6, 0.99)
+        beside = [(graded(f"m{k}", (0.0, 1.0, 2.0), (1, 1)), rng.exponential(15, 2)) for k in range(3)]
+        total = 20 + sum(steps.sum() for _, steps in beside)
+        codes = np.vstack([rng.integers(0, 4, 60), *(rng.integers(0, 3, 60) for _ in beside)]).astype(np.int32)
+        of_values = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
+        mean = of_values[codes[0][codes[0] < 3]].mean(axis=0)
+        first = np.vstack([np.hstack([of_values, np.zeros((3, 1))]), [*mean, 1.0]])
+        design = Design(
+            plans=(turning, *(plan for plan, _ in beside)),
+            steps=(first, *(of_values for _ in beside)),
+            codes=codes,
+            mean_increments=(mean, *(of_values[row].mean(axis=0) for row in codes[1:])),
+        )
+        own = np.array([-rise, fall])
+        state = -20 - mean @ own  # the state earns the most, 20
+        coefficients = np.concatenate([own, [state], *(steps for _, steps in beside)]) * 5 / total
+        lines, _ = card_lines(Curves(design=design, intercept=0.0, coefficients=coefficients))
+        (line,) = (line for line in lines if line.name == "turning")
+        at = line.curve.at(np.array([0.0, 1.0, 2.0]))
+        assert at[0] == 0 < at[1] <= at[2] or line.shape == "peak"
+
+
 def exact_points(curves):
     """The points of each line before rounding; they span 100 together."""
     heights = [curves.heights(index)[0] for index in range(len(curves.plans))]

@@ -4,9 +4,10 @@ One draw of few accounts decides between a knot and none, a turn and none; avera
 matters of degree, and what only chance said about a measure cancels out. Every resample leaves out a third of the
 accounts: what those that left an account out say of it on average tells how bold the average may be. It is then said
 like any curve, in one shape, with a few knots or the levels there are, and the heights of all measures are those that
-come nearest to the average row by row: each measure followed by itself, errors that meet in one account add up. Of an
-average that turns, the lesser side is learned again from all accounts where these gain by it: resamples that saw no
-turn say nothing of its height.
+come nearest to the average row by row: each measure followed by itself, errors that meet in one account add up. Missing
+states are drawn to the average customer once more, since of few gaps even an average says much by chance. Of an average
+that turns, the lesser side is learned again from all accounts where these gain by it: resamples that saw no turn say
+nothing of its height.
 
 References
 ----------
@@ -28,7 +29,7 @@ from churnfit.learning.calibration import earned_slope, matched_intercept, match
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan, plan_curve
 from churnfit.learning.folds import Cohort
-from churnfit.learning.joint import Curves, Prices, make_design, nearest, refit
+from churnfit.learning.joint import Curves, make_design, nearest, refit
 from churnfit.learning.penalties import SHAPES, CodedRows, Settings
 from churnfit.learning.resampling import Resampled
 from churnfit.learning.selection import Learned
@@ -106,14 +107,12 @@ def with_levels_of(average: Average, learned: Learned, resampled: Resampled, set
     """
     codes, rows = learned.curves.design.codes, learned.rows
     _, curvature = _at_rows(average, learned)
-    plans = []
-    for plan, measure, table, weight in zip(
-        learned.curves.plans, resampled.measures, average.tables, curvature, strict=True
-    ):
-        own = slice(0, measure.n_bins)
-        shaped, _ = _shaped(table[own], weight[own], RISING)
-        grouped = plan_curve(measure, shaped, weight[own], turn=None, size=settings.max_levels) if plan.levels else plan
-        plans.append(grouped)
+    plans = list(learned.curves.plans)
+    for j, (plan, measure) in enumerate(zip(plans, resampled.measures, strict=True)):
+        if plan.levels:
+            weight = curvature[j, : measure.n_bins]
+            shaped, _ = _shaped(average.tables[j, : measure.n_bins], weight, RISING)
+            plans[j] = plan_curve(measure, shaped, weight, turn=None, size=settings.max_levels)
     return replace(learned, curves=learned.again(make_design(plans, resampled.measures, codes, rows.weight), rows))
 
 
@@ -134,7 +133,7 @@ def bagged_curves(
         own = slice(0, measure.n_bins)
         plans.append(_said(plan, measure, table[own], weight[own], settings))
     said = nearest(make_design(plans, resampled.measures, codes, rows.weight), p, rows.weight)
-    said = _with_lesser_sides(said, rows, learned.prices)
+    said = _with_lesser_sides(said, learned)
     return replace(said, intercept=said.intercept + matched_intercept(said.logit, rows.churned, rows.weight))
 
 
@@ -146,17 +145,17 @@ def _at_rows(average: Average, learned: Learned) -> tuple[Floats, Floats]:
     return p, pull_to_bins(codes, rows.weight * p * (1 - p), average.tables.shape[1])
 
 
-def _with_lesser_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:
-    """Return the curves; those that turn have the lesser side that all rows give them, where these gain by it.
+def _with_lesser_sides(said: Curves, learned: Learned) -> Curves:
+    """Return the curves; those that turn have the lesser side that all rows give them, where by itself it gains.
 
     Where every second resample turned, the average of that side is half as high as it is: the other half doubted the
     shape, not the height. Once the average has turned, that doubt is settled. The side is as bold as the average is.
     """
-    design = said.design
+    design, rows = said.design, learned.rows
     sides = [_lesser_side(said, j) for j, plan in enumerate(said.plans) if plan.graded and {-1, 1} <= set(plan.signs)]
     if not sides:
         return said
-    price = prices.of(design)
+    price = learned.prices.of(design)
     turned = np.unique(design.measure_of[np.logical_or.reduce(sides)])
     price[turned] = np.minimum(price[turned], _SIDE_PRICE)
     again = refit(design, rows.churned, rows.weight, price)
@@ -168,7 +167,8 @@ def _with_lesser_sides(said: Curves, rows: CodedRows, prices: Prices) -> Curves:
     def loss(curves: Curves) -> float:
         return matched_loss(curves.logit, rows.churned, rows.weight)
 
-    paying = [side for side in sides if loss(said) - loss(with_side(side)) > _SIDE_GAIN]
+    least = _SIDE_GAIN * (1 + learned.trust)  # a row that leans counts for itself and for what the prior card says
+    paying = [side for side in sides if loss(said) - loss(with_side(side)) > least]
     return with_side(np.logical_or.reduce(paying)) if paying else said
 
 

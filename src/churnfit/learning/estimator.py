@@ -88,8 +88,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         The label that means churned; absent, the one that sorts last (1 of 0 and 1; beware of "churned", "stayed").
     certify : int, default=200
         Resamples behind the card's intervals and its merged levels; 0: neither. Where fewer than a thousand groups
-        churned the card itself is an average of 50 resamples, whatever this says. 200 cost about 1 CPU second for 1,000
-        rows with 6 measures on the card, and 14 for 100,000 with 12.
+        churned the card itself is an average of 50 resamples, whatever this says, unless `heaviest_group` would lose
+        its lead. 200 cost about 1 CPU second for 1,000 rows with 6 measures on the card, and 14 for 100,000 with 12.
     random_state : int, default=0
         Deals the folds and draws the resamples.
 
@@ -100,8 +100,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     classes_ : ndarray of shape (2,)
         The labels, sorted; `churned_index_` is the place of the one that means churned.
     out_of_fold_probability_ : ndarray of shape (n_rows,)
-        Churn probability of each training row from folds that did not see it (of few churned: from resamples), before
-        rounding; which measures are on the card was decided on all rows.
+        Churn probability of each training row from folds that did not see it (where the card is an average and no
+        cohort is dated: from resamples), before rounding; which measures are on the card was decided on all rows.
     n_features_in_, feature_names_in_
         As in scikit-learn.
 

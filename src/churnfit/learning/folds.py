@@ -64,12 +64,12 @@ class Cohort:
     @property
     def averaged(self) -> bool:
         """Whether its card says the average of resamples: one draw of its accounts still decides a lot."""
-        return self.n_blocks == 1 and int(self.lost.sum()) < _AVERAGED
+        return int(self.lost.sum()) < _AVERAGED
 
     @property
     def n_blocks(self) -> int:
-        """The number of blocks of accounts that resamples are drawn from: 1 up to tens of thousands."""
-        return max(1, min(-(-len(self.lost) // _BLOCK), int(self.lost.sum()) // _FEWEST))
+        """The number of blocks of accounts to draw resamples from: 1 of an average, or up to tens of thousands."""
+        return 1 if self.averaged else min(-(-len(self.lost) // _BLOCK), int(self.lost.sum()) // _FEWEST)
 
     def take(self, rows: NDArray[np.bool_]) -> Cohort:
         """Return the rows where `rows` is true."""

@@ -30,7 +30,7 @@ Codes: TypeAlias = NDArray[np.int32]
 _RIDGE = 0.3  # on an increment: shares what the data cannot tell apart
 _RIDGE_OF_FEW = 1.0  # and what chance tells, while no more than `_FEW` rows churned; from 333 on it is `_RIDGE`
 _FEW = 100.0
-_RIDGE_OF_SAID = 0.05  # where curves say again what others said: only what these leave open is shared
+_RIDGE_OF_SAID = 0.05  # where curves say again what others said: it shares what these leave open
 _STATE_RIDGE = 5.0 * 0.25  # a missing state is drawn to the average with the curvature of five rows at p = ½
 _CURVATURE_ROWS = 10_000  # rows that the curvature is summed over: it steers the way to the minimum, not the minimum
 
@@ -228,11 +228,14 @@ def refits(
 
 
 def nearest(design: Design, probability: Floats, weight: Floats) -> Curves:
-    """Return the curves that come nearest to saying the churn `probability` (n_rows,) of all rows taken together."""
-    problem = refit_problem(design, probability, weight, 0.0)
-    problem = replace(problem, ridge=np.append(np.where(design.is_state, _STATE_RIDGE, _RIDGE_OF_SAID), 0.0))
-    *coefficients, intercept = fit_bounded(problem, _start(design, probability, weight))
-    return Curves(design=design, intercept=float(intercept), coefficients=np.array(coefficients))
+    """Return the curves that come nearest to saying the churn `probability` (n_rows,) of all rows taken together.
+
+    Missing states are drawn to the average customer as in `refit`, once more than what they repeat: what a few gaps
+    said is often chance.
+    """
+    problem = replace(refit_problem(design, probability, weight, 0.0), ridge=_ridges(design, _RIDGE_OF_SAID))
+    theta = fit_bounded(problem, _start(design, probability, weight))
+    return Curves(design=design, intercept=float(theta[-1]), coefficients=theta[:-1])
 
 
 def _start(design: Design, churned: Floats, weight: Floats) -> Floats:
@@ -249,13 +252,18 @@ def refit_problem(
     signs, is_state = design.signs, design.is_state
     price = np.broadcast_to(penalty, len(design.plans))[design.measure_of]
     lost = float(weight @ churned) if n_churned is None else n_churned
-    ridge = np.clip(_RIDGE_OF_FEW * _FEW / max(lost, 1.0), _RIDGE, _RIDGE_OF_FEW)
+    ridge = float(np.clip(_RIDGE_OF_FEW * _FEW / max(lost, 1.0), _RIDGE, _RIDGE_OF_FEW))
     return BoundedProblem(
         rows=design,
         churned=churned,
         weight=weight,
         linear=np.append(np.where(is_state, 0.0, price * signs), 0.0),
-        ridge=np.append(np.where(is_state, _STATE_RIDGE, ridge), 0.0),
+        ridge=_ridges(design, ridge),
         lower=np.append(np.where(is_state | (signs < 0), -np.inf, 0.0), -np.inf),
         upper=np.append(np.where(is_state | (signs > 0), np.inf, 0.0), np.inf),
     )
+
+
+def _ridges(design: Design, of_increments: float) -> Floats:
+    """Return the ridge on every column, and none on the intercept (n_columns + 1,)."""
+    return np.append(np.where(design.is_state, _STATE_RIDGE, of_increments), 0.0)

@@ -124,7 +124,7 @@ def _line(plan: CurvePlan, whole: Floats) -> CardMeasure:
 
 
 def _without_faint_turn(exact: Floats, points: Floats, plan: CurvePlan) -> Floats:
-    """Return the exact points, flat on a side of the turn that is worth no more than one of `points`.
+    """Return the exact points, flat on the lesser side of a turn of which one side is worth at most one of `points`.
 
     Nobody acts on one point. The weight and the 0 points stay.
 
@@ -134,15 +134,22 @@ def _without_faint_turn(exact: Floats, points: Floats, plan: CurvePlan) -> Float
         At the knots or levels, then at the states.
     """
     n_levels = len(plan.signs) + 1
-    steps = np.diff(points[:n_levels])
-    up, down = steps.clip(min=0).sum(), -steps.clip(max=0).sum()
-    if plan.levels or not 0 < min(up, down) <= _FAINT or _turning(steps) == "free":
+    if plan.levels or not 0 < min(_rise_and_fall(points[:n_levels])) <= _FAINT:
         return exact
-    peak = _turning(steps) == "peak"
-    flatten = np.maximum.accumulate if peak else np.minimum.accumulate
+    turning = _turning(np.diff(points[:n_levels]))
+    if turning == "free":
+        return exact
     levels = exact[:n_levels]
-    flat = flatten(levels) if (up > down) == peak else flatten(levels[::-1])[::-1]
+    rise, fall = _rise_and_fall(levels)
+    flatten = np.maximum.accumulate if turning == "peak" else np.minimum.accumulate
+    flat = flatten(levels) if (rise > fall) == (turning == "peak") else flatten(levels[::-1])[::-1]
     return np.concatenate([flat, exact[n_levels:]])
+
+
+def _rise_and_fall(points: Floats) -> tuple[float, float]:
+    """Return how far the points rise in all, and how far they fall."""
+    steps = np.diff(points)
+    return float(steps.clip(min=0).sum()), float(-steps.clip(max=0).sum())
 
 
 def _curve(plan: CurvePlan, points: Sequence[float]) -> Curve:
