@@ -72,3 +72,10 @@ def test_one_cohort_has_nothing_to_be_compared_with() -> None:
     page = profile_page(rows_of({"2024-01": (4, "free")}), SPEC)
     assert "There is one cohort only" in page
     assert "<svg" not in page
+
+
+def test_a_price_in_a_label_is_no_formula() -> None:
+    """Two dollars in a label: matplotlib would set what is between them as a formula, or fail at it."""
+    priced = spec_of({"logins": {"aggregate": "count", "kinds": ["login"], "label": "Logins at $5_$"}})
+    page = profile_page(rows_of({"2024-01": (4, "free"), "2024-02": (4, "free")}), priced)
+    assert "<svg" in page

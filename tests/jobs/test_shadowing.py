@@ -12,7 +12,7 @@ from tests.conftest import CARD, copied
 from tests.small_card import contents
 
 from churnfit.errors import DataError, UsageError
-from churnfit.jobs.promotion import load, plan_promotion, promote
+from churnfit.jobs.promotion import load, plan_promotion, promote, rollback
 from churnfit.jobs.scoring import score
 from churnfit.jobs.shadowing import shadow
 from churnfit.jobs.workspace import Workspace
@@ -99,23 +99,43 @@ def test_nights_measured_otherwise_than_the_candidate_learned_are_left_out(night
     assert found.judged.reason == "no night has what both cards read"
 
 
-def test_nights_count_as_the_version_of_that_night_measured_them(nights: Workspace, tmp_path: Path) -> None:
-    """A champion of another window was promoted since: neither it nor later candidates are judged on older nights."""
-    changed = copied(nights, tmp_path / "workspace")
+def with_tickets_of_14_days(workspace: Workspace, folder: Path) -> Workspace:
+    """Return a copy in `folder` whose spec counts tickets over 14 days; its champion learned them of 28."""
+    changed = copied(workspace, folder / "workspace")
     spec = changed.cards[CARD]
     text = spec.read_text(encoding="utf-8")
     start = text.index("[measures.tickets_28d]")
-    kept = text[:start] + text[start:].replace("window_days = 28", "window_days = 14", 1)
-    spec.write_text(kept, encoding="utf-8")
+    spec.write_text(text[:start] + text[start:].replace("window_days = 28", "window_days = 14", 1), encoding="utf-8")
+    return changed
+
+
+def learned_anew(workspace: Workspace) -> None:
+    """Promote the champion's twin that learned as the spec takes its measures now."""
+    definitions = workspace.spec(CARD).definitions
+    _, champion = load(workspace, CARD, "champion")
+    candidate(workspace, definitions=tuple((name, definitions[name]) for name in sorted(champion.read)))
+    promote(workspace, CARD, "latest", reason="learned anew")
+
+
+def test_nights_count_as_the_version_of_that_night_measured_them(nights: Workspace, tmp_path: Path) -> None:
+    """A champion of another window was promoted since: neither it nor later candidates are judged on older nights."""
+    changed = with_tickets_of_14_days(nights, tmp_path)
     with pytest.raises(DataError, match="CF219"):
         promote(changed, CARD, "candidate-1", reason="what the old spec learned")
     plan = plan_promotion(changed, CARD, "candidate-1", weeks=0)
     assert plan.changes[-1] == "tickets_28d: the spec takes it otherwise than candidate-1 learned it"
-    definitions = changed.spec(CARD).definitions
-    _, champion = load(changed, CARD, "champion")
-    candidate(changed, definitions=tuple((name, definitions[name]) for name in sorted(champion.read)))
-    promote(changed, CARD, "latest", reason="learned anew")
+    learned_anew(changed)
     found = shadow(changed, CARD, "latest", as_of=LAST)
     assert (found.replay.candidate, found.replay.champion) == (None, None)
     assert len(found.replay.left_out) == 4
     assert found.judged.rows == 0
+
+
+def test_no_rollback_to_a_card_that_could_score_no_night(nights: Workspace, tmp_path: Path) -> None:
+    """It learned tickets of 28 days, the spec counts 14 by now: CF219, and the champion stays."""
+    changed = with_tickets_of_14_days(nights, tmp_path)
+    learned_anew(changed)
+    before = contents(changed.root)
+    with pytest.raises(DataError, match=r"CF219 .*as version-1 learned it"):
+        rollback(changed, CARD)
+    assert contents(changed.root) == before

@@ -234,7 +234,7 @@ def _figure(periods: list[_Period], spec: ScorecardSpec) -> Figure:
     grid = figure.subplots(lines, columns, squeeze=False)
     for place, name in enumerate(spec.measures):
         axes = grid[place // columns, place % columns]
-        axes.set_title(spec.label_of(name), loc="left", fontsize=9, color=_INK)
+        axes.set_title(no_formula(spec.label_of(name)), loc="left", fontsize=9, color=_INK)
         if pd.api.types.is_numeric_dtype(periods[0].rows[name].dtype):
             _draw_quartiles(axes, [period.rows[name] for period in periods])
         else:

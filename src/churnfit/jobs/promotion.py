@@ -108,7 +108,7 @@ def plan_promotion(
     changes = ["the first champion of this card"]
     if present is not None:
         changes = diff(present, learned) or ["no difference: promoting it changes nothing"]
-    otherwise = learned.redefined(workspace.spec(card).definitions) if learned.definitions else []
+    otherwise = learned.redefined(workspace.spec(card).definitions)
     changes += [f"{name}: the spec takes it otherwise than {candidate.reference} learned it" for name in otherwise]
     until = last_day(workspace, card) if until is None else until
     played = None
@@ -162,8 +162,7 @@ def promote(
     if plan_id is not None:
         _require_fresh(plan_id, _plan_id(workspace, rows, candidate, plan_id.partition("-")[0]), card)
     learned = registry.load(candidate)
-    if learned.definitions:
-        refuse_redefined(learned, workspace.spec(card), candidate)
+    _refuse_redefined(workspace, learned, candidate)
     deed = _deed(by, reason, registry.text(candidate, "gates.txt"))
     after = last_mark(rows)
     version = registry_moves.promote(registry, candidate, deed, after=after, second_person=workspace.second_person)
@@ -182,6 +181,8 @@ def rollback(
     ------
     UsageError
         CF607 when the champion replaced nothing.
+    DataError
+        CF219 when the spec takes a measure otherwise than the restored card learned it: no night could be scored.
     IntegrityError
         CF613 when the restored card scores otherwise than it did.
     """
@@ -189,6 +190,7 @@ def rollback(
     said: list[str] = []
 
     def examine(restored: Scorecard, version: Version) -> str:
+        _refuse_redefined(workspace, restored, version)
         said.append(canary(workspace, restored, version))
         return said[-1]
 
@@ -232,6 +234,12 @@ def _candidate(registry: Registry, card: str, reference: str) -> Version:
             fix="Use `churnfit rollback` to go back to it.",
         )
     return candidate
+
+
+def _refuse_redefined(workspace: Workspace, learned: Scorecard, version: Version) -> None:
+    """Raise CF219 as the night would; a card that kept no definitions is held against no spec."""
+    if learned.definitions:
+        refuse_redefined(learned, workspace.spec(version.card), version)
 
 
 def _plan_id(workspace: Workspace, rows: list[Row], candidate: Version, dates: str) -> str:
