@@ -37,6 +37,14 @@ def test_training_rows_whose_label_window_reaches_the_judged_rows_are_dropped(ma
     assert "1 rows of stages between" in found.sentence
 
 
+def test_labels_that_were_not_reported_yet_teach_nothing(make_spec):
+    """With a day of reporting lag row 2 was known a day too late as well."""
+    rows = pd.concat([ROWS, frame(("F", "01-01", "01-20", 0))], ignore_index=True)
+    found = split(rows, make_spec(cohort={"horizon_days": 30, "reporting_lag_days": 1}, evaluation=DATED))
+    assert found.train_rows.tolist() == [0, 6]
+    assert "30-day label window and 1 days of reporting lag reaches" in found.sentence
+
+
 def test_without_dates_the_newest_share_of_rows_judges(make_spec):
     """Ten accounts begin on ten days; a judge_share of 0.3 is the newest three."""
     rows = frame(*[(f"A{i}", f"{i + 1:02d}-01", f"{i + 1:02d}-02", i % 2) for i in range(10)])

@@ -24,8 +24,8 @@ class Split:
 
     `train_before` and `judge_from` are the stage starts that divide the sides (None for held-out accounts),
     `judge_until` is where the judged ones end (None: nowhere);
-    `embargoed` counts rows dropped because their label window reaches the judged snapshots, `set_aside` rows of
-    cohorts between the two dates. `sentence` says all of it in words.
+    `embargoed` counts rows dropped because their label was not known yet at the first judged snapshot, `set_aside` rows
+    of cohorts between the two dates. `sentence` says all of it in words.
     """
 
     train_rows: Rows
@@ -48,13 +48,14 @@ def split(rows: pd.DataFrame, spec: ScorecardSpec) -> Split:
         Matured rows with account_id, as_of, churned (0/1) and started_at; where started_at is absent or null an
         account's first as_of stands for it.
     spec : ScorecardSpec
-        `evaluation` names the method and its dates or share, `cohort.horizon_days` the embargo.
+        `evaluation` names the method and its dates or share; the embargo is `horizon_days` and `reporting_lag_days` of
+        `cohort`.
 
     Returns
     -------
     Split
         No account is on both sides. ``out_of_time``: accounts are placed by the start of their first stage, and
-        training rows with as_of + horizon after the earliest judged as_of are dropped.
+        training rows with as_of + horizon + reporting lag after the earliest judged as_of are dropped.
 
     Raises
     ------
@@ -159,16 +160,17 @@ def _between(rows: pd.DataFrame, as_of: pd.Series, started: pd.Series, window: _
     embargoed: Mask = np.zeros(len(rows), dtype=np.bool_)
     first_judged = as_of[judged].min()
     if judged.any():
-        window_ends = as_of + pd.Timedelta(days=spec.cohort.horizon_days)
-        embargoed = older & (window_ends > first_judged).to_numpy()
+        known = as_of + pd.Timedelta(days=spec.cohort.horizon_days + spec.cohort.reporting_lag_days)
+        embargoed = older & (known > first_judged).to_numpy()
     trained = older & ~embargoed
     set_aside = int((~older & ~newer).sum())
+    lag = f" and {spec.cohort.reporting_lag_days} days of reporting lag" if spec.cohort.reporting_lag_days else ""
     sentence = (
         f"Out of time: stages begun before {train_before:%Y-%m-%d} train ({int(trained.sum()):,} rows), stages begun "
         f"from {judge_from:%Y-%m-%d} judge ({int(judged.sum()):,} rows"
         + (f", the first seen on {first_judged:%Y-%m-%d}" if judged.any() else "")
         + f"); {int(embargoed.sum()):,} training rows were dropped because their {spec.cohort.horizon_days}-day label "
-        "window reaches the judged snapshots"
+        f"window{lag} reaches the judged snapshots"
         + (f", {set_aside:,} rows of stages between the two dates were set aside." if set_aside else ".")
     )
     return Split(

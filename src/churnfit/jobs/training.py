@@ -168,7 +168,7 @@ def _learned(
         card = learn_card(learning, spec, snapshot_sha256=training.sha256)
     except DataError as refusal:
         if refusal.code == "CF103":
-            raise with_the_date(refusal, learning, training.maturing) from refusal
+            raise with_the_date(refusal, learning, training.maturing, evaluation=spec.evaluation) from refusal
         raise
     say("Replaying its weeks")
     return steadied(workspace, spec, card, learning)
