@@ -29,7 +29,7 @@ check: .venv/installed-dev
 
 # each benchmark once, on its smallest size: that it still runs, not how fast
 SMOKES := start_up oulad_intakes recovery treatment small_cohorts large_fit leaks decisions history queue_weeks store \
-	scoring learners/run
+	scoring missed_pairs learners/run
 
 .PHONY: $(SMOKES:%=smoke-%)
 benchmarks-smoke: $(SMOKES:%=smoke-%)

@@ -2,13 +2,14 @@
 
 Run in the repository: python benchmarks/learners/run.py. Real tables need ../shared/data; absent ones are said and
 skipped. Peers get environments of their own under the cache, where predictions are kept too: after a change of
-churnfit only churnfit is fitted again.
+churnfit only churnfit is fitted again. Exit code 1 when a check fails; what was not measured is no failure, and said.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
-from comparison import OURS, Comparison
+from comparison import OURS, Comparison, checks
 from judging import judged
 from learners import LEARNERS, Learner, Outcome, outcome, with_settings
 from report import summary_section, table_section
@@ -19,7 +20,7 @@ _SMOKE_LEARNERS = [OURS, "logistic"]
 _USUAL_SETTINGS = ["pairs=3"]  # the variant that is compared unless others are named
 
 
-def main() -> None:
+def main() -> int:
     options = _options()
     learners = {name: LEARNERS[name] for name in options.learners}
     if OURS in learners:
@@ -37,6 +38,9 @@ def main() -> None:
         sections.append(_said(summary_section(comparison)))
     if options.out:
         options.out.write_text("\n".join(sections), encoding="utf-8")
+    ours = [name for name in learners if name.startswith(OURS)] if comparison.results else []
+    failed = [check for name in ours for check in checks(comparison, name) if check.passed is False]
+    return int(bool(failed) and not options.smoke)
 
 
 def _options() -> argparse.Namespace:
@@ -88,4 +92,4 @@ def _said(text: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
