@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime, minimize
 
-from churnfit.learning.bounded import BoundedProblem, DenseRows, fit_bounded, fit_in_turn, log_loss_sum
+from churnfit.learning.bounded import BoundedProblem, DenseRows, Logits, fit_bounded, fit_in_turn, log_loss_sum
 from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan
 from churnfit.learning.joint import make_design, refit_problem
@@ -32,11 +32,11 @@ def problem_of(seed, n=60, columns=4):
 
 
 def objective(problem, theta):
-    return problem.objective(theta, problem.rows.logit(theta))
+    return problem.objective(theta, Logits(problem.rows.logit(theta)))
 
 
 def gradient(problem, theta):
-    return problem.gradient(theta, problem.rows.logit(theta))
+    return problem.gradient(theta, Logits(problem.rows.logit(theta)))
 
 
 def test_log_loss_by_hand():
@@ -90,7 +90,7 @@ def test_derivatives_are_those_of_the_objective():
     slopes = approx_fprime(theta, lambda t: objective(problem, t), 1e-7)
     assert gradient(problem, theta) == pytest.approx(slopes, rel=1e-4, abs=1e-4)
     by_column = np.array([approx_fprime(theta, lambda t, i=i: gradient(problem, t)[i], 1e-7) for i in range(4)])
-    assert problem.hessian(problem.rows.logit(theta)) == pytest.approx(by_column, rel=1e-3, abs=1e-3)
+    assert problem.hessian(Logits(problem.rows.logit(theta))) == pytest.approx(by_column, rel=1e-3, abs=1e-3)
 
 
 @pytest.mark.parametrize("stretch", [0.7, 1.0, 3.0])

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from churnfit.scorecard.card import sigmoid
-
-__all__ = ["BoundedProblem", "DenseRows", "Rows", "fit_bounded", "fit_in_turn", "log_loss_sum", "log_losses"]
+__all__ = ["BoundedProblem", "DenseRows", "Logits", "Rows", "fit_bounded", "fit_in_turn", "log_loss_sum", "log_losses"]
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -60,6 +59,29 @@ class DenseRows:
         return product
 
 
+@dataclass(frozen=True, eq=False)
+class Logits:
+    """Churn logits of rows (n_rows,): probability and loss share their exponential."""
+
+    values: Floats
+
+    @cached_property
+    def _odds(self) -> Floats:
+        return np.exp(-np.abs(self.values))
+
+    @cached_property
+    def probability(self) -> Floats:
+        """The churn probabilities (n_rows,)."""
+        probability: Floats = np.where(self.values >= 0, 1.0, self._odds) / (1.0 + self._odds)
+        return probability
+
+    def losses(self, churned: Floats, weight: Floats) -> Floats:
+        """Return w · logloss of each label (0, 1, or a probability between) (n_rows,)."""
+        softplus = np.maximum(self.values, 0.0) + np.log1p(self._odds)  # logaddexp(0, ·), four times as fast
+        losses: Floats = weight * (softplus - churned * self.values)
+        return losses
+
+
 @dataclass(frozen=True, kw_only=True)
 class BoundedProblem:
     """minimise Σ w·logloss(y, A θ) + linear·θ + ½ ridge·θ²  subject to  lower ≤ θ ≤ upper."""
@@ -72,28 +94,26 @@ class BoundedProblem:
     lower: Floats
     upper: Floats
 
-    def objective(self, theta: Floats, logit: Floats) -> float:
+    def objective(self, theta: Floats, logit: Logits) -> float:
         """Return the penalised loss at `theta`, whose rows have `logit`."""
-        loss = log_loss_sum(logit, self.churned, self.weight)
+        loss = float(np.sum(logit.losses(self.churned, self.weight)))
         return loss + float(self.linear @ theta + 0.5 * self.ridge @ theta**2)
 
-    def gradient(self, theta: Floats, logit: Floats) -> Floats:
+    def gradient(self, theta: Floats, logit: Logits) -> Floats:
         """Return the gradient of the penalised loss (n,)."""
-        residual = self.weight * (sigmoid(logit) - self.churned)
+        residual = self.weight * (logit.probability - self.churned)
         return self.rows.pull(residual) + self.linear + self.ridge * theta
 
-    def hessian(self, logit: Floats) -> Floats:
+    def hessian(self, logit: Logits) -> Floats:
         """Return the curvature of the penalised loss (n, n)."""
-        p = sigmoid(logit)
+        p = logit.probability
         curvature = self.weight * np.maximum(p * (1 - p), 1e-6)
         return self.rows.gram(curvature) + np.diag(self.ridge + 1e-9)
 
 
 def log_losses(logit: Floats, churned: Floats, weight: Floats) -> Floats:
     """Return w · logloss of each label (0, 1, or a probability between) given its churn logit (n_rows,)."""
-    softplus = np.maximum(logit, 0.0) + np.log1p(np.exp(-np.abs(logit)))  # logaddexp(0, ·), four times as fast
-    losses: Floats = weight * (softplus - churned * logit)
-    return losses
+    return Logits(logit).losses(churned, weight)
 
 
 def log_loss_sum(logit: Floats, churned: Floats, weight: Floats) -> float:
@@ -117,7 +137,7 @@ def fit_in_turn(problems: Iterable[BoundedProblem], start: Floats) -> Iterator[F
 def _descended(problem: BoundedProblem, start: Floats, curved: Floats | None) -> tuple[Floats, Floats | None]:
     """Return the minimiser and the last curvature; `curved` is one to begin with."""
     theta = np.clip(start, problem.lower, problem.upper)
-    logit = problem.rows.logit(theta)
+    logit = Logits(problem.rows.logit(theta))
     value = problem.objective(theta, logit)
     for _ in range(_ROUNDS):
         if curved is None:
@@ -126,13 +146,15 @@ def _descended(problem: BoundedProblem, start: Floats, curved: Floats | None) ->
         step = _bounded_quadratic(curved, gradient, problem.lower - theta, problem.upper - theta)
         size, moved = 1.0, problem.rows.logit(step)
         promised = _ENOUGH * float(gradient @ step)  # < 0; a step twice too long would gain nothing and look settled
-        tried = problem.objective(theta + step, logit + moved)
+        there = Logits(logit.values + moved)
+        tried = problem.objective(theta + step, there)
         while tried > value + size * promised and size > 1e-4:
             size *= 0.5
-            tried = problem.objective(theta + size * step, logit + size * moved)
+            there = Logits(logit.values + size * moved)
+            tried = problem.objective(theta + size * step, there)
         if tried >= value:
             break
-        theta, logit = theta + size * step, logit + size * moved
+        theta, logit = theta + size * step, there
         gained, value = (value - tried) / max(abs(tried), 1e-12), tried
         if gained < _SETTLED:
             break

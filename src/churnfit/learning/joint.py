@@ -112,10 +112,8 @@ class Design:
     def _some_rows(self) -> NDArray[np.float32]:
         """The rows of the curvature: single precision steers as well and costs half."""
         some = self.codes[:, self._chosen]
-        rows = np.ones((some.shape[1], len(self.measure_of) + 1), dtype=np.float32)
-        for j, (table, row) in enumerate(zip(self.steps, some, strict=True)):
-            rows[:, :-1][:, self.measure_of == j] = table.astype(np.float32)[row]
-        return rows
+        columns = [table.astype(np.float32)[row] for table, row in zip(self.steps, some, strict=True)]
+        return np.hstack([*columns, np.ones((some.shape[1], 1), dtype=np.float32)])
 
     def only(self, names: set[str]) -> Design:
         """Return the design of the plans in `names`."""

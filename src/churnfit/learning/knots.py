@@ -78,11 +78,15 @@ def choose_knots(
     error = hat_fit(x, y, weight, chosen)[1]
     while len(chosen) < min(size, len(x)):
         best, best_error = -1, np.inf
-        for k in range(1, last):
-            if not np.any(chosen == k):
-                tried = hat_fit(x, y, weight, np.sort(np.append(chosen, k)))[1]
+        trial = np.append(chosen, last)
+        for place in range(1, len(chosen)):  # a further knot between each two
+            trial[place + 1 :] = chosen[place:]
+            for k in range(chosen[place - 1] + 1, chosen[place]):
+                trial[place] = k
+                tried = hat_fit(x, y, weight, trial)[1]
                 if tried < best_error:
                     best, best_error = k, tried
+            trial[place] = chosen[place]
         needed = gain if len(chosen) < _USUAL else _RARE_GAIN
         if best < 0 or 0.5 * (error - best_error) < needed:
             break
@@ -90,10 +94,10 @@ def choose_knots(
         for q in range(1, len(chosen) - 1):
             if chosen[q] == turn:
                 continue
+            moved = chosen.copy()
             for k in range(chosen[q - 1] + 1, chosen[q + 1]):
-                trial = chosen.copy()
-                trial[q] = k
-                tried = hat_fit(x, y, weight, trial)[1]
+                moved[q] = k
+                tried = hat_fit(x, y, weight, moved)[1]
                 if tried < error - 1e-12:
-                    chosen, error = trial, tried
+                    chosen[q], error = k, tried
     return chosen

@@ -16,9 +16,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import sum_tables
-from churnfit.learning.bounded import log_loss_sum
+from churnfit.learning.bounded import Logits
 from churnfit.learning.shapes import FREE, choose_shape, fit_free, fit_shape
-from churnfit.scorecard.card import sigmoid
 
 __all__ = ["Tables", "solve_tables", "start_tables"]
 
@@ -75,11 +74,11 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
     """
     values, sign, turn = start.values.copy(), start.sign.copy(), start.turn.copy()
     intercept = start.intercept
-    logit = sum_tables(problem.codes, values, intercept)
+    logit = Logits(sum_tables(problem.codes, values, intercept))
     kept, kept_intercept = values.copy(), intercept
     last = np.inf
     for outer in range(_OUTER):
-        p = sigmoid(logit)
+        p = logit.probability
         intercept, moved_most = _sweeps(
             problem.codes,
             problem.n_bins,
@@ -95,7 +94,7 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
             turn,
         )
         for _ in range(6):  # halve the step while the true objective rises
-            logit = sum_tables(problem.codes, values, intercept)
+            logit = Logits(sum_tables(problem.codes, values, intercept))
             objective = _objective(problem, penalty, values, logit)
             if objective <= last + 1e-9 * abs(last) or outer < search_rounds:
                 break
@@ -109,9 +108,9 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
     return replace(start, values=values, intercept=float(intercept), sign=sign, turn=turn)
 
 
-def _objective(problem: Problem, penalty: float, values: NDArray[np.float64], logit: NDArray[np.float64]) -> float:
+def _objective(problem: Problem, penalty: float, values: NDArray[np.float64], logit: Logits) -> float:
     moved = sum(np.abs(np.diff(row[:n_bins])).sum() for row, n_bins in zip(values, problem.n_bins, strict=True))
-    return log_loss_sum(logit, problem.churned, problem.weight) + penalty * float(moved)
+    return float(np.sum(logit.losses(problem.churned, problem.weight))) + penalty * float(moved)
 
 
 @njit(cache=True)
