@@ -157,7 +157,7 @@ CODES: dict[str, str] = {
     "CF207": "A quantity that cannot be negative is negative.",
     "CF212": "A column has the wrong type: text where numbers are expected, or the reverse.",
     "CF217": "A column is missing. The message names the nearest column there is.",
-    "CF218": "Two columns of a file have one name, and only one of them would be read.",
+    "CF218": "Two columns of a table have one name, and only one of them would be read.",
     "CF219": "The spec takes a measure otherwise than it was taken when the card was learned: points learned of one "
     "number would be read off another. Put the definition back, or fit and promote a card that was learned with it.",
     # time

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from churnfit.learning import bagging, estimator
+from churnfit.learning import bagging, card_curves, estimator
 from churnfit.learning.bagging import Average, averaged, bagged_curves, with_levels_of
 from churnfit.learning.binned import sum_tables
 from churnfit.learning.calibration import earned_slope, matched_intercept, matched_loss
@@ -57,8 +57,8 @@ def taught_by(table: pd.DataFrame, churned: np.ndarray) -> Taught:
         return seen[1][0]
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(estimator, "averaged", average_of)
-        patched.setattr(estimator, "bagged_curves", curves_of)
+        patched.setattr(card_curves, "averaged", average_of)
+        patched.setattr(card_curves, "bagged_curves", curves_of)
         ScorecardClassifier(certify=0).fit(table, churned)
     return Taught(*seen[0], *seen[1])
 
@@ -275,7 +275,7 @@ def test_what_certifies_a_card_is_as_bold_as_it_is(monkeypatch: pytest.MonkeyPat
         seen.append((resampled.tables.mean(axis=0), resampled.means))
         return card
 
-    monkeypatch.setattr(estimator, "averaged", average_of)
+    monkeypatch.setattr(card_curves, "averaged", average_of)
     monkeypatch.setattr(estimator, "certified", certifying)
     ScorecardClassifier(certify=50).fit(*cohort())
     (tables, means), (certified_tables, certified_means) = seen
@@ -285,7 +285,7 @@ def test_what_certifies_a_card_is_as_bold_as_it_is(monkeypatch: pytest.MonkeyPat
 
 def test_many_churned_speak_for_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
     """From 1,000 churned accounts on, nothing is averaged."""
-    monkeypatch.setattr(estimator, "bagged_curves", lambda *_: pytest.fail("averaged"))
+    monkeypatch.setattr(card_curves, "bagged_curves", lambda *_: pytest.fail("averaged"))
     table, churned = cohort(4_000)
     assert churned.sum() >= 1000
     ScorecardClassifier(certify=0).fit(table, churned)

@@ -14,7 +14,7 @@ from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.learning.folds import Cohort
 from churnfit.learning.merging import overlap_wholly
 from churnfit.learning.resampling import Resampled
-from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard
+from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
 from churnfit.scorecard.points import Categorical, Graded
 from churnfit.scorecard.thresholds import value_bands
 
@@ -291,3 +291,19 @@ def test_blocks_of_accounts_say_about_what_the_whole_says(monkeypatch):
         assert 0.5 < (other.high - other.low) / (one.high - one.low) < 2.0
         assert max(one.low, other.low) < min(one.high, other.high)
     assert replace(blocked.measure("plan"), certificate=None) == replace(direct.measure("plan"), certificate=None)
+
+
+def test_thresholds_of_rows_that_stand_for_others_are_certified_for_those():
+    """Rows above 60 stand for eight each: where risk passes the average moves up, and its whole interval with it."""
+    rng = np.random.default_rng(5)
+    X = pd.DataFrame({"x": rng.uniform(0, 100, 1200).round(1)})
+    y = (rng.random(1200) < sigmoid(X["x"] / 25 - 3.0)).astype(int)
+    stands_for = np.where(X["x"] > 60, 8.0, 1.0)
+
+    def green_until(**given):
+        card = ScorecardClassifier(certify=60, penalties=(2.0,)).fit(X, y, **given).card_
+        return card.measure("x").certificate.thresholds[0]
+
+    plain, standing = green_until(), green_until(stands_for=stands_for)
+    assert plain.high < standing.low < standing.at < standing.high
+    assert standing.high - standing.low < 2 * (plain.high - plain.low)

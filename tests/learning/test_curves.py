@@ -139,3 +139,9 @@ def test_what_the_data_do_not_tell_is_not_asked():
     bent = [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5]
     assert plan_of(bent, curvature=np.full(8, 1.0)).places == (0.0, 7.0)
     assert len(plan_of(bent, curvature=np.full(8, 100.0)).places) == 4
+
+
+def test_cuts_between_few_values_are_sayable():
+    """Midway between 0.1, 0.2 and 0.4 binary arithmetic says 0.15000000000000002 and 0.30000000000000004."""
+    plan = plan_curve(numeric([0.1, 0.2, 0.4]), np.array([0.0, 1.0, 2.0]), np.full(3, 10.0), turn=2, size=5)
+    assert plan.places == (0.15, 0.3)

@@ -254,6 +254,31 @@ REFUSED = {
         DataError,
         "CF103.*came 600 accounts, 3 of them churned. Wait for 2 more churners",
     ),
+    "too few of both": (
+        {"min_accounts": 700},
+        lambda X, y: ((X, (np.arange(len(y)) < 3).astype(int)), {}),
+        DataError,
+        "CF103.*Wait for 100 more accounts and 2 more churners, widen",
+    ),
+    "no folds": ({"folds": 0}, lambda X, y: ((X, y), {}), SpecError, "CF503 folds: expected 2 or more; came 0"),
+    "a price below nothing": (
+        {"penalties": (2.0, -1.0)},
+        lambda X, y: ((X, y), {}),
+        SpecError,
+        "CF503 penalties: expected one or more finite numbers above 0",
+    ),
+    "two columns of one name": (
+        {},
+        lambda X, y: ((pd.concat([X, X], axis=1), y), {}),
+        DataError,
+        "CF218 X: .*a second",
+    ),
+    "an undated row": (
+        {},
+        lambda X, y: ((X, y), {"began": np.array(["2026-01-01"] * (len(y) - 1) + ["NaT"], dtype="datetime64[us]")}),
+        DataError,
+        "CF202 began: .*came 1 rows without",
+    ),
     "a negative weight": (
         {},
         lambda X, y: ((X, y), {"sample_weight": np.where(np.arange(len(y)) == 3, -1.0, 1.0)}),
@@ -418,6 +443,21 @@ def test_segments_shift_the_intercept_and_earn_no_points():
     assert offsets["b"] - offsets["a"] > 1
     p = learner.predict_proba(X.assign(segment=segment))[:, 1]
     assert p.sum() == pytest.approx(y.sum(), rel=1e-6)
+
+
+def test_rows_without_a_segment_are_a_segment_of_their_own():
+    """They churn most: the card says so of them, as of the others, and to a new row of no segment."""
+    X, _ = customers(900)
+    rng = np.random.default_rng(4)
+    segment = rng.choice(np.array(["a", "b", None], dtype=object), 900)
+    y = (rng.random(900) < pd.Series(segment).map({"a": 0.15, "b": 0.3}).fillna(0.7)).astype(int)
+    given = X.assign(segment=pd.Series(segment, dtype="str"))
+    learner = ScorecardClassifier(segment_column="segment", **QUICK).fit(given, y)
+    predicted = pd.Series(learner.predict_proba(given)[:, 1]).groupby(segment, dropna=False).mean()
+    seen = pd.Series(y).groupby(segment, dropna=False).mean()
+    assert [name for name, _ in learner.card_.segment_offsets] == ["", "a", "b"]
+    assert predicted.tolist() == pytest.approx(seen.tolist(), abs=0.05)
+    assert learner.card_.churn_probability(given).tolist() == learner.predict_proba(given)[:, 1].tolist()
 
 
 def test_the_same_inputs_give_the_same_bytes(learned):

@@ -146,3 +146,10 @@ def test_fewer_than_a_thousand_churned_are_averaged_and_more_are_drawn_in_blocks
     """Blocks of at most 40,000 accounts, with at least 200 churned in each."""
     cohort = cohort_of(np.arange(n_accounts).astype(str), np.arange(n_accounts) < n_churned)
     assert (cohort.averaged, cohort.n_blocks) == (averaged, n_blocks)
+
+
+def test_an_account_of_two_moments_counts_by_the_earlier_one():
+    """Every account comes back two months later: its rows are in one block all the same."""
+    groups = [f"A{i}" for i in range(8)] * 2
+    cohort = cohort_of(groups, np.arange(16) // 2 % 2, began=DAYS[[0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3]])
+    assert fold_of(cohort, 2, 0).tolist() == [0, 0, 0, 0, 1, 1, 1, 1] * 2

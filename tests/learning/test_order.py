@@ -83,11 +83,12 @@ def test_the_order_holds_where_cohorts_are_dated():
 
 
 def test_the_order_holds_on_a_certified_card():
-    """Levels merged by the resamples must not undo it."""
+    """Neither levels merged by the resamples nor their average may undo it; what that costs is said."""
     X, y = customers(600, seed=1)
     card = ScorecardClassifier(**QUICK | {"certify": 20}, heaviest_group="care").fit(X, y).card_
     weights = group_weights(card)
     assert weights["care"] >= max(weights.values())
+    assert any("the card is no average of resamples" in remark for remark in card.remarks)
 
 
 @pytest.mark.parametrize("seed", [4, 8, 12])
@@ -132,3 +133,12 @@ def test_a_card_without_any_evidence_has_no_heaviest_group():
     card = ScorecardClassifier(**QUICK | {"measure_groups": {"noise": "luck"}}, heaviest_group="luck").fit(X, y).card_
     assert card.measures == ()
     assert card.remarks == ("Group 'luck' cannot be made the heaviest: its measures tell too little.",)
+
+
+def test_a_group_that_cannot_lead_costs_nothing():
+    """The card of few churners stays the average it would have been; once it kept neither the order nor the average."""
+    X, y = customers(600, seed=1)
+    free = ScorecardClassifier(**QUICK | {"certify": 20}).fit(X, y).card_
+    card = ScorecardClassifier(**QUICK | {"certify": 20}, heaviest_group="luck").fit(X, y).card_
+    assert card.remarks == ("Group 'luck' cannot be made the heaviest: its measures tell too little.",)
+    assert (card.measures, card.intercept, card.slope) == (free.measures, free.intercept, free.slope)

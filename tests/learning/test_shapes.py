@@ -185,3 +185,22 @@ def test_only_a_measure_declared_free_comes_out_with_two_turns():
     assert shape != "free"
     moving = np.sign(np.diff(steps))
     assert np.count_nonzero(np.diff(moving[moving != 0])) <= 1
+
+
+@pytest.mark.parametrize(("shape", "risky"), [("higher_is_better", 1.0), ("lower_is_better", 0.0)])
+def test_a_declared_direction_holds_for_a_measure_of_two_values(shape, risky):
+    """The rows say the opposite of what was declared: the measure leaves, or is level."""
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame({"flag": rng.integers(0, 2, 500).astype(float), "x": rng.normal(size=500)})
+    y = (rng.random(500) < sigmoid(-1.0 + 1.5 * (X["flag"] == risky) + X["x"])).astype(int)
+    learner = ScorecardClassifier({"flag": shape}, penalties=(2.0,), folds=2, certify=0)
+    assert "flag" not in learner.fit(X, y).card_.weights
+    assert "flag" in learner.set_params(shapes={}).fit(X, y).card_.weights
+
+
+def test_of_two_bins_a_shape_that_turns_goes_either_way():
+    """There is no bin inside to turn at; a rising or a falling table stays what it is."""
+    target, weight, table = np.array([1.0, -1.0]), np.ones(2), np.empty(2)
+    for allowed, fitted in ((VALLEY, [1.0, -1.0]), (FALLING, [1.0, -1.0]), (RISING, [0.0, 0.0])):
+        choose_shape(target, weight, 0.0, allowed, 0.0, table)
+        assert table.tolist() == fitted

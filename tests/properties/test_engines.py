@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -66,7 +67,7 @@ def test_blocks_give_the_cards_scores_and_words(data: st.DataObject) -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.data())
 def test_blocks_give_a_pairs_scores_and_words(data: st.DataObject) -> None:
-    """A pair of a number and a category, gaps and unseen categories among them."""
+    """A pair of a number and a category, gaps and unseen categories among them; no segment has an offset too."""
     rows = 6
     drawn = {
         "logins": st.sampled_from([0.0, 3.3, 10.0, 99.0, None]),
@@ -79,4 +80,5 @@ def test_blocks_give_a_pairs_scores_and_words(data: st.DataObject) -> None:
     columns = {name: data.draw(st.lists(value, min_size=rows, max_size=rows)) for name, value in drawn.items()}
     table = pd.DataFrame({"account_id": list("ABCDEF"), "as_of": pd.Timestamp("2026-03-01", tz="UTC")} | columns)
     numbers = dict.fromkeys(("logins", "tickets"), "float64")
-    assert_the_cards_own(PAIRED, table.astype(numbers), scored_in_blocks(PAIRED, table.astype(numbers), 4))
+    card = replace(PAIRED, segment_offsets=(("", -0.25), ("smb", 0.5)))
+    assert_the_cards_own(card, table.astype(numbers), scored_in_blocks(card, table.astype(numbers), 4))

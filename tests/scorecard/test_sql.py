@@ -195,8 +195,8 @@ def test_every_edge_is_scored_as_the_card_does(request: pytest.FixtureRequest, e
 
 
 def test_pairs_segments_and_calibrations_are_in_the_query() -> None:
-    """The paired card, bent, on the small card's accounts: smb has an offset of its own."""
-    card = replace(PAIRED, calibration=BENT)
+    """The paired card, bent, on the small card's accounts: smb has an offset of its own, and so has no segment."""
+    card = replace(PAIRED, calibration=BENT, segment_offsets=(("", -0.25), ("smb", 0.5)))
     con = duckdb.connect()
     con.register("snap", snapshot())
     found = con.sql(scoring_sql(card, table="snap", dialect="duckdb")).to_arrow_table().to_pandas()

@@ -30,10 +30,10 @@ from churnfit.learning.codes import MeasureBins
 from churnfit.learning.curves import CurvePlan, plan_curve
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Curves, make_design, nearest, refit
-from churnfit.learning.penalties import SHAPES, CodedRows, Settings
+from churnfit.learning.penalties import CodedRows, Settings, allowed_shapes
 from churnfit.learning.resampling import Resampled
 from churnfit.learning.selection import Learned
-from churnfit.learning.shapes import FREE, RISING, choose_shape
+from churnfit.learning.shapes import FREE, choose_shape
 from churnfit.scorecard.card import sigmoid
 
 __all__ = ["Average", "averaged", "bagged_curves", "with_levels_of"]
@@ -111,7 +111,7 @@ def with_levels_of(average: Average, learned: Learned, resampled: Resampled, set
     for j, (plan, measure) in enumerate(zip(plans, resampled.measures, strict=True)):
         if plan.levels:
             weight = curvature[j, : measure.n_bins]
-            shaped, _ = _shaped(average.tables[j, : measure.n_bins], weight, RISING)
+            shaped, _ = _shaped(average.tables[j, : measure.n_bins], weight, allowed_shapes(measure, settings))
             plans[j] = plan_curve(measure, shaped, weight, turn=None, size=settings.max_levels)
     return replace(learned, curves=learned.again(make_design(plans, resampled.measures, codes, rows.weight), rows))
 
@@ -185,7 +185,7 @@ def _spread(logit: Floats, rows: CodedRows) -> float:
 
 def _said(plan: CurvePlan, measure: MeasureBins, average: Floats, weight: Floats, settings: Settings) -> CurvePlan:
     """Return the plan of one measure's `average` (n_bins,), where its bins weigh `weight`."""
-    allowed = SHAPES[settings.shapes.get(plan.name, "auto")] if measure.numeric else RISING
+    allowed = allowed_shapes(measure, settings)
     if plan.graded:
         table, turn = average, None
         if not allowed & FREE:

@@ -25,6 +25,7 @@ _MERGE_COST = 0.05  # log-likelihood units below which two levels are one
 _TAIL = 0.025  # a curve stays flat over the outer share of the evidence: a handful of rows must not set a weight
 _FEW_VALUES = 4  # a measure with fewer distinct values is stepped
 _STEPS = (5.0, 2.0, 1.0)
+_NEAR = 0.1  # of the gap to the neighbour: a knot or cut may be as far from where it was found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def plan_curve(
         return CurvePlan(
             name=measure.name,
             graded=False,
-            places=tuple(float(np.ceil(cut)) if measure.whole else float(cut) for cut in measure.cuts),
+            places=_sayable_cuts(measure),
             states=measure.states,
             start=tuple(float(v) for v in table),
             signs=_signs(table),
@@ -151,12 +152,21 @@ def sayable(value: float, tolerance: float) -> float:
     return value
 
 
+def _sayable_cuts(measure: MeasureBins) -> tuple[float, ...]:
+    """Return the cuts between the few values of `measure`, each as round as it may be between its neighbours."""
+    if measure.whole:
+        return tuple(float(np.ceil(cut)) for cut in measure.cuts)
+    return tuple(
+        sayable(float(cut), _NEAR * gap) for cut, gap in zip(measure.cuts, np.diff(measure.middles), strict=True)
+    )
+
+
 def _sayable_knots(knots: Floats, *, whole: bool) -> tuple[float, ...]:
     span, gaps = float(knots[-1] - knots[0]), np.diff(knots)
     said = []
     for i, knot in enumerate(knots):
         near = float(gaps[max(0, i - 1) : i + 1].min())
-        tolerance = min(0.01 * span, 0.1 * near)
+        tolerance = min(0.01 * span, _NEAR * near)
         said.append(float(round(knot)) if whole and abs(round(knot) - knot) < 0.4 * near else sayable(knot, tolerance))
     return tuple(said)
 

@@ -20,36 +20,33 @@ from sklearn.utils.validation import (
 from threadpoolctl import threadpool_limits
 
 from churnfit.errors import DataError, count_and_examples
-from churnfit.learning.bagging import averaged, bagged_curves, with_levels_of
 from churnfit.learning.bands import relative_cuts
 from churnfit.learning.calibration import best_calibration, matched_intercept
+from churnfit.learning.card_curves import card_curves
 from churnfit.learning.certificates import certified
 from churnfit.learning.codes import measure_names, normalised
 from churnfit.learning.folds import Cohort, account_names
-from churnfit.learning.joint import Curves
-from churnfit.learning.merging import merged_curves
-from churnfit.learning.order import AHEAD, lead
 from churnfit.learning.penalties import GroupOrder, Settings
 from churnfit.learning.refusals import (
     checked_weights,
+    refuse_bad_numbers,
     refuse_endless,
     refuse_one_class,
     refuse_too_few,
+    refuse_twins,
+    refuse_undated,
     refuse_uneven,
     refuse_unknown_health,
     refuse_unknown_settings,
 )
-from churnfit.learning.resampling import Resampled, resampled_curves
 from churnfit.learning.rounding import card_lines, segment_offsets
-from churnfit.learning.selection import Learned, learn_curves
+from churnfit.learning.selection import learn_curves
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
 
 __all__ = ["ScorecardClassifier"]
 
 Floats: TypeAlias = NDArray[np.float64]
-
-_BAGGED = 50  # resamples whose average a card says, however many are certified
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -81,7 +78,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     heaviest_group : str, optional
         The group that must weigh at least as much as any other; the card's remarks say what that costs.
     segment_column : str, optional
-        A text column of X that shifts the intercept and earns no points; learned jointly with the points.
+        A text column of X that shifts the intercept and earns no points; learned jointly with the points. Rows without
+        one are a segment of their own. `card_` reads it from a column ``segment``.
     horizon_days : int, default=90
         What the label means; written on the card.
     churned_class : object, optional
@@ -180,7 +178,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         groups : array of shape (n_rows,), optional
             The account of each row, no gaps; absent, each row is its own.
         began : array of shape (n_rows,), optional
-            When each row's stage began (one moment per account): folds are then blocks of cohorts in time.
+            When each row's stage began (of an account the earliest counts): folds are then blocks of cohorts in time.
         prior_health : array of shape (n_rows,), optional
             The health a hand-made card gives each row, higher is better: small cohorts lean on it.
 
@@ -189,17 +187,20 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         DataError
             CF102 when there is one class, CF103 when there are too few accounts or churners, or few of which the
             measures tell no more than chance, CF105 when no label is `churned_class`, CF112 for a bad weight, CF201
-            when a row has no account, CF202 for infinite values and unknown `prior_health`, CF212 and CF217 when
-            `segment_column` is not a text column of X.
+            when a row has no account, CF202 for infinite values and unknown `prior_health` or `began`, CF212 and CF217
+            when `segment_column` is not a text column of X, CF218 when two columns of X have one name.
         SpecError
             CF503 when `shapes` or `measure_groups` name no measure of X, `shapes` no shape or `heaviest_group` no
-            group, or when there are no `penalties`.
+            group, or for a number that is too small.
         ValueError
             When X and the columns beside it differ in length, or y has more than two classes.
         """
+        refuse_bad_numbers(self.get_params(deep=False))
         frame = self._table(X, reset=True, y=y)
         settings = self._settings()
         refuse_unknown_settings(frame, settings, self.segment_column)
+        if self.segment_column:
+            frame[self.segment_column] = frame[self.segment_column].fillna("")
         churned = self._labels(y, len(frame))
         cohort = Cohort(
             frame=frame,
@@ -208,45 +209,45 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             groups=account_names(groups, len(frame)),
             began=None if began is None else np.asarray(began, dtype="datetime64[us]"),
             prior_health=None if prior_health is None else np.asarray(prior_health, dtype=np.float64),
+            stands_for=None if stands_for is None else checked_weights(stands_for, frame, where="stands_for"),
         )
         refuse_uneven(cohort)
         used = cohort.weight > 0
-        stand_in = checked_weights(stands_for, frame, where="stands_for")[used]
         cohort = cohort.take(used)
         refuse_endless(cohort.frame)
         refuse_unknown_health(cohort.prior_health)
-        represented = replace(cohort, weight=cohort.weight * stand_in)
+        refuse_undated(cohort.began)
+        represented = cohort.represented
         refuse_one_class(represented)
         refuse_too_few(cohort, self.min_accounts, self.min_churned)
         # a card's matrices are small: more threads only wait for each other, and elsewhere would add up otherwise
         with threadpool_limits(limits=1, user_api="blas"):
             learned = learn_curves(cohort, settings)
-            n_resamples = max(self.certify, _BAGGED) if cohort.averaged else self.certify
-            resampled = resampled_curves(learned, cohort, settings, n_resamples)
-            curves, unseen, resampled = _card_curves(learned, resampled, cohort, settings)
+            on_card = card_curves(learned, cohort, settings, certify=self.certify)
             calibration = best_calibration(
-                unseen,
+                on_card.unseen,
                 cohort.churned,
                 represented.weight,
                 fold=learned.fold,
                 account=cohort.account,
                 few_churned=cohort.few_churned,
             ).calibration
-            lines, logits_per_point = card_lines(curves, cohort.weight, segment_column=self.segment_column)
-        offsets = segment_offsets(curves, self.segment_column)
+            lines, logits_per_point = card_lines(on_card.curves, cohort.weight, segment_column=self.segment_column)
+        offsets = segment_offsets(on_card.curves, self.segment_column)
         names = {line.name for line in lines}
         card = replace(
             self._bare_card(represented, lines, slope=logits_per_point, offsets=offsets),
             pairs=tuple(pair for pair in learned.pairs if pair.name in names),
-            remarks=learned.remarks,
+            remarks=on_card.remarks,
             calibration=calibration,
         )
         card = _levelled(card, represented, self._segment_column(cohort.frame))
-        if resampled and self.certify:
-            card = certified(card, resampled.first(self.certify), replace(cohort, frame=card.with_pairs(cohort.frame)))
+        if on_card.resampled and self.certify:
+            drawn = on_card.resampled.first(self.certify)
+            card = certified(card, drawn, replace(cohort, frame=card.with_pairs(cohort.frame)))
         self.card_ = replace(card, bands=relative_cuts(card))
         self.out_of_fold_probability_ = np.full(len(used), np.nan)
-        self.out_of_fold_probability_[used] = sigmoid(calibration.of(unseen))
+        self.out_of_fold_probability_[used] = sigmoid(calibration.of(on_card.unseen))
         return self
 
     def predict_proba(self, X: pd.DataFrame | ArrayLike) -> Floats:
@@ -300,10 +301,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             checked = validate_data(self, X, **given, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
             values = checked[0] if y is not None else checked
             return pd.DataFrame(values, columns=[f"x{j}" for j in range(values.shape[1])])
+        named = X.reset_index(drop=True).set_axis([str(column) for column in X.columns], axis=1)
+        refuse_twins(named)
         validate_data(self, X, skip_check_array=True, reset=reset)
         if not len(X):
             raise ValueError(f"Found array with 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
-        named = X.reset_index(drop=True).set_axis([str(column) for column in X.columns], axis=1)
         return normalised(named)
 
     def _predicting(self, X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
@@ -356,30 +358,6 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 churned_rows=int(cohort.churned.sum()),
             ),
         )
-
-
-def _card_curves(
-    learned: Learned, resampled: Resampled | None, cohort: Cohort, settings: Settings
-) -> tuple[Curves, Floats, Resampled | None]:
-    """Return the card's curves, what is said of rows they were not learned from (n_rows,), and the resamples.
-
-    Neighbours that cannot be told apart are merged; where fewer than a thousand churned, an average is the card. The
-    resamples are as bold as the card, to certify it.
-    """
-    if resampled is None:
-        return learned.curves, learned.logit, None
-    if cohort.averaged:
-        some = resampled.first(_BAGGED)
-        average = averaged(learned, some, cohort)
-        merged = merged_curves(with_levels_of(average, learned, some, settings), some, cohort)
-        curves = bagged_curves(merged, learned, average, some, settings)
-        unseen, as_bold = average.logit, resampled.times(average.bold)
-    else:
-        curves, unseen, as_bold = merged_curves(learned, resampled, cohort), learned.logit, resampled
-    order = learned.order
-    if order is None or lead(order, curves, {}) >= min(AHEAD, lead(order, learned.curves, {})):
-        return curves, unseen, as_bold
-    return learned.curves, learned.logit, resampled  # the wanted group must stay the heaviest
 
 
 def _levelled(card: Scorecard, cohort: Cohort, segments: pd.Series | None) -> Scorecard:

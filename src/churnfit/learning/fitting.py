@@ -65,7 +65,7 @@ def learn_card(
         As `ScorecardClassifier.fit`: one class, or too few accounts or churners.
     """
     columns = measure_columns(training, spec)
-    segmented = training["segment"].nunique() > 1
+    segmented = training["segment"].nunique(dropna=False) > 1
     learner = ScorecardClassifier(
         shapes={name: measure.shape for name, measure in spec.measures.items()},
         max_knots=spec.learning.max_knots,
@@ -86,7 +86,7 @@ def learn_card(
         training["churned"].astype(int),
         stands_for=training.get("weight"),
         groups=training["account_id"],
-        began=training["started_at"].dt.tz_convert(None) if dated else None,
+        began=training["started_at"].fillna(training["as_of"]).dt.tz_convert(None) if dated else None,
         prior_health=hand_made_health(training, spec.baseline) if spec.baseline else None,
     )
     card = _named(learner.card_, spec)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeAlias
 
@@ -29,7 +29,8 @@ HELD_BY_NONE = -1  # a fold's number where nothing can be held out: every row is
 class Cohort:
     """Rows to learn from: measures, 0/1 labels, weights, each row's account.
 
-    Where known: when its stage began, and the health that a hand-made card gives it, higher is better.
+    Where known: when its stage began, the health that a hand-made card gives it, higher is better, and how many rows it
+    stands for.
     """
 
     frame: pd.DataFrame
@@ -38,6 +39,12 @@ class Cohort:
     groups: NDArray[np.object_]
     began: NDArray[np.datetime64] | None = None
     prior_health: Floats | None = None
+    stands_for: Floats | None = None
+
+    @property
+    def represented(self) -> Cohort:
+        """The cohort that its rows stand for: what level, reference and base rate are about."""
+        return self if self.stands_for is None else replace(self, weight=self.weight * self.stands_for)
 
     @property
     def base_rate(self) -> float:
@@ -80,6 +87,7 @@ class Cohort:
             groups=self.groups[rows],
             began=None if self.began is None else self.began[rows],
             prior_health=None if self.prior_health is None else self.prior_health[rows],
+            stands_for=None if self.stands_for is None else self.stands_for[rows],
         )
 
 
@@ -146,10 +154,15 @@ def dealt_in_turn(lost: NDArray[np.bool_], n_hands: int, rng: np.random.Generato
 
 
 def _blocks_of_cohorts(cohort: Cohort, n_folds: int) -> NDArray[np.int64] | None:
-    """Return the block of each row, blocks of about equal size in time order; None where two cannot be made."""
+    """Return the block of each row, blocks of about equal size in time order; None where two cannot be made.
+
+    Of an account's moments the earliest counts: its rows stay together.
+    """
     if cohort.began is None:
         return None
-    starts, position, rows = np.unique(cohort.began, return_inverse=True, return_counts=True)
+    first = np.full(len(cohort.lost), cohort.began.max())
+    np.minimum.at(first, cohort.account, cohort.began)
+    starts, position, rows = np.unique(first[cohort.account], return_inverse=True, return_counts=True)
     middle = (np.cumsum(rows) - rows / 2) / rows.sum()
     block = np.unique(np.floor(middle * n_folds), return_inverse=True)[1][position]
     lost = np.bincount(block, weights=cohort.churned)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from churnfit.learning.binned import pull_to_bins, sum_tables
-from churnfit.learning.codes import Binning, Coded, ordered_by_risk
+from churnfit.learning.codes import Binning, Coded, MeasureBins, ordered_by_risk
 from churnfit.learning.curves import plan_curve
 from churnfit.learning.folds import Cohort
 from churnfit.learning.joint import Design, make_design
@@ -23,6 +23,7 @@ __all__ = [
     "CodedRows",
     "GroupOrder",
     "Settings",
+    "allowed_shapes",
     "card_design",
     "coded_rows",
     "designs",
@@ -79,6 +80,16 @@ def coded_rows(binning: Binning, bins: NDArray[np.int32], cohort: Cohort, rows: 
         weight=weight,
         prior_health=None if cohort.prior_health is None else cohort.prior_health[rows],
     )
+
+
+def allowed_shapes(measure: MeasureBins, settings: Settings) -> int:
+    """Return what the risk of `measure` may do.
+
+    Categories stand in the order of what each risks by itself; of two, beside other measures, either may risk more.
+    """
+    if measure.numeric:
+        return SHAPES[settings.shapes.get(measure.name, "auto")]
+    return RISING if measure.n_bins > 2 else RISING | FALLING
 
 
 def designs(part: CodedRows, path: Sequence[float], settings: Settings) -> list[tuple[float, Design]]:
@@ -152,14 +163,13 @@ def _with_those_alone(problem: Problem, tables: Tables, penalty: float) -> Table
 
 def _problem(part: CodedRows, settings: Settings) -> Problem:
     coded = part.coded
-    allowed = [SHAPES[settings.shapes.get(m.name, "auto")] if m.numeric else RISING for m in coded.measures]
     return Problem(
         codes=coded.codes,
         n_bins=coded.n_bins,
         n_states=coded.n_states,
         churned=part.churned,
         weight=part.weight,
-        allowed=np.array(allowed, dtype=np.int64),
+        allowed=np.array([allowed_shapes(measure, settings) for measure in coded.measures], dtype=np.int64),
     )
 
 

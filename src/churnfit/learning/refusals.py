@@ -13,7 +13,8 @@ one test for many measures that each tell a little.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -30,9 +31,12 @@ from churnfit.spec import nearest
 __all__ = [
     "chance_probability",
     "checked_weights",
+    "refuse_bad_numbers",
     "refuse_endless",
     "refuse_one_class",
     "refuse_too_few",
+    "refuse_twins",
+    "refuse_undated",
     "refuse_uneven",
     "refuse_unknown_health",
     "refuse_unknown_settings",
@@ -44,6 +48,7 @@ _BY_CHANCE = 0.1  # one in ten cohorts without signal is learned from: drawn to 
 _CHANCE_IS_CHEAP = 100  # churned accounts: what is learned from chance then costs less than 2 % of the log-loss
 _DEALS = 199  # with the truth 200: a share of 0.1 is exact, and wavers by 0.02
 _FLAT = 1e-6  # standard deviations below which a contrast is none
+_LEAST = {"max_knots": 2, "max_levels": 2, "folds": 2, "min_accounts": 0, "min_churned": 0, "pairs": 0, "certify": 0}
 
 
 def checked_weights(
@@ -71,6 +76,19 @@ def _refuse_bad_weights(weight: NDArray[np.float64], where: str) -> None:
             expected="finite weights >= 0",
             came=count_and_examples(bad),
             fix="Drop or mend those rows.",
+        )
+
+
+def refuse_twins(frame: pd.DataFrame) -> None:
+    """Raise CF218 when two columns of `frame` have one name."""
+    twins = frame.columns[frame.columns.duplicated()]
+    if len(twins):
+        raise DataError(
+            "CF218",
+            where="X",
+            expected="columns of different names",
+            came=f"a second {count_and_examples(twins)}",
+            fix="Rename or drop one of each.",
         )
 
 
@@ -108,6 +126,19 @@ def refuse_uneven(cohort: Cohort) -> None:
             check_consistent_length(column, cohort.frame)
 
 
+def refuse_undated(began: NDArray[np.datetime64] | None) -> None:
+    """Raise CF202 when it is unknown when the stage of a row `began`."""
+    unknown = 0 if began is None else int(np.isnat(began).sum())
+    if unknown:
+        raise DataError(
+            "CF202",
+            where="began",
+            expected="a moment for every row",
+            came=f"{unknown} rows without",
+            fix="Give those rows the day of their snapshot, or leave `began` out.",
+        )
+
+
 def refuse_unknown_health(health: Floats | None) -> None:
     """Raise CF202 when the hand-made `health` of a row is unknown."""
     unknown = 0 if health is None else int((~np.isfinite(health)).sum())
@@ -127,13 +158,15 @@ def refuse_too_few(cohort: Cohort, min_accounts: int, min_churned: int) -> None:
     A `min_churned` of 0 asks for neither churners nor signal.
     """
     accounts, lost = len(cohort.lost), int(cohort.lost.sum())
-    if accounts < min_accounts or lost < min_churned:
+    short = {"accounts": min_accounts - accounts, "churners": min_churned - lost}
+    lacking = [f"{number} more {what}" for what, number in short.items() if number > 0]
+    if lacking:
         raise DataError(
             "CF103",
             where="the training cohort",
             expected=f"at least {min_accounts} accounts, {min_churned} of them churned",
             came=f"{accounts} accounts, {lost} of them churned",
-            fix=f"Wait for {max(0, min_churned - lost)} more churners, widen the cohort or the horizon.",
+            fix=f"Wait for {' and '.join(lacking)}, widen the cohort or the horizon.",
         )
     if not min_churned or lost >= _CHANCE_IS_CHEAP:
         return
@@ -202,8 +235,26 @@ def _standard(values: Floats) -> Floats:
     return np.zeros(len(values)) if alike else (values - values.mean()) / values.std()
 
 
+def refuse_bad_numbers(settings: Mapping[str, Any]) -> None:
+    """Raise CF503 for a number of the learner's `settings` that is too small, and for penalties that are none."""
+    for name, least in _LEAST.items():
+        if settings[name] < least:
+            raise SpecError(
+                "CF503", where=name, expected=f"{least} or more", came=repr(settings[name]), fix="Leave it out."
+            )
+    penalties = list(settings["penalties"])
+    if not penalties or not all(0 < price < np.inf for price in penalties):
+        raise SpecError(
+            "CF503",
+            where="penalties",
+            expected="one or more finite numbers above 0",
+            came=count_and_examples(penalties),
+            fix="Leave it out.",
+        )
+
+
 def refuse_unknown_settings(frame: pd.DataFrame, settings: Settings, segment_column: str | None) -> None:
-    """Raise CF503 for names of nothing, or no penalties; CF217 or CF212 for a segment column without text."""
+    """Raise CF503 for names of nothing; CF217 or CF212 for a segment column without text."""
     columns = [str(column) for column in frame.columns]
     for name, shape in settings.shapes.items():
         _refuse_unknown(name, columns, where=f"shapes[{name!r}]", expected="a measure of X")
@@ -214,10 +265,6 @@ def refuse_unknown_settings(frame: pd.DataFrame, settings: Settings, segment_col
         groups = sorted(set(settings.order.group_of.values()))
         _refuse_unknown(
             settings.order.heaviest, groups, where="heaviest_group", expected="one of the groups in measure_groups"
-        )
-    if not settings.penalties:
-        raise SpecError(
-            "CF503", where="penalties", expected="one or more", came="none", fix="Leave it out, or name one."
         )
     if segment_column is None:
         return

@@ -41,8 +41,9 @@ class Resampled:
     tables : ndarray of shape (n_curves, n_measures, most bins)
         What each bin adds; state bins follow the value bins.
     means : ndarray of shape (n_curves, n_measures)
-        What the average row gets.
+        What the average row gets of the cohort that the rows stand for.
     base_rates : ndarray of shape (n_curves,)
+        The share of it that churned.
     mass : ndarray of shape (n_measures, most bins)
         Weight of the cohort's rows in each bin.
     block_of : ndarray of shape (n_resamples,)
@@ -113,6 +114,7 @@ class _Rows:
     weight: Floats
     account: NDArray[np.intp]
     prior_health: Floats | None
+    stands_for: Floats  # rows of the cohort
 
 
 def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_resamples: int) -> Resampled | None:
@@ -125,6 +127,7 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
     rng = np.random.default_rng(settings.random_state)
     refits = _Refits(learned, settings, few_churned=cohort.few_churned)
     codes = learned.curves.design.codes
+    stands_for = np.ones(len(cohort.churned)) if cohort.stands_for is None else cohort.stands_for
     account = cohort.account
     n_accounts = len(cohort.lost)
     n_blocks = cohort.n_blocks
@@ -141,6 +144,7 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
             weight=cohort.weight[at],
             account=np.searchsorted(inside, account[at]),
             prior_health=None if cohort.prior_health is None else cohort.prior_health[at],
+            stands_for=stands_for[at],
         )
         for _ in range(block, n_resamples, n_blocks):
             weight = _drawn_weight(rows, n_accounts, rng)
@@ -151,7 +155,12 @@ def resampled_curves(learned: Learned, cohort: Cohort, settings: Settings, n_res
             centres.append(refits.of(rows, rows.weight * (n_accounts / len(inside))))
     if n_blocks > 1:
         whole = _Rows(
-            codes=codes, churned=cohort.churned, weight=cohort.weight, account=account, prior_health=cohort.prior_health
+            codes=codes,
+            churned=cohort.churned,
+            weight=cohort.weight,
+            account=account,
+            prior_health=cohort.prior_health,
+            stands_for=stands_for,
         )
         centres.append(refits.summary(whole, cohort.weight, _padded(learned, refits.width)))
     tables, means, base_rates = (np.stack(part) for part in zip(*drawn, *centres, strict=True))
@@ -172,7 +181,7 @@ def _drawn_weight(rows: _Rows, n_accounts: int, rng: np.random.Generator) -> Flo
     while True:
         times = np.bincount(rng.integers(n_own, size=n_accounts), minlength=n_own)
         weight = rows.weight * times[rows.account]
-        if 0 < float(weight @ rows.churned) < float(weight.sum()):
+        if 0 < float(weight @ rows.churned) < float(weight.sum()) and weight @ rows.stands_for:
             return weight
 
 
@@ -210,6 +219,7 @@ class _Refits:
 
     def summary(self, rows: _Rows, weight: Floats, tables: Floats) -> tuple[Floats, Floats, Floats]:
         """Return `tables`, what the average of `rows` gets from them, and the share that churned."""
-        mass = pull_to_bins(rows.codes, weight, self.width)
-        means = (mass * tables).sum(axis=1) / weight.sum()
-        return tables, means, np.array(weight @ rows.churned / weight.sum())
+        represented = weight * rows.stands_for
+        mass = pull_to_bins(rows.codes, represented, self.width)
+        means = (mass * tables).sum(axis=1) / represented.sum()
+        return tables, means, np.array(represented @ rows.churned / represented.sum())

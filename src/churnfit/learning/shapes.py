@@ -132,15 +132,16 @@ def choose_shape(
     """Write the best allowed table into `fitted`; return its sign and turn.
 
     A table with a turn inside must beat the best monotone one by `turn_price` units of the objective; where only
-    such a table is allowed it competes with nothing.
+    such a table is allowed it competes with nothing. Of two bins it is monotone.
     """
     n = len(target)
     trial = np.empty(n)
     best, sign, turn = np.inf, 1, n - 1
-    if allowed & RISING or n < 3:
+    no_room = n < 3 and allowed & (PEAK | VALLEY) != 0
+    if allowed & RISING or no_room:
         best, sign, turn = fit_shape(target, weight, price, 1, n - 1, trial), 1, n - 1
         fitted[:] = trial
-    if allowed & FALLING or n < 3:
+    if allowed & FALLING or no_room:
         objective = fit_shape(target, weight, price, 1, 0, trial)
         if objective < best:
             best, sign, turn = objective, 1, 0

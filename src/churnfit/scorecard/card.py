@@ -149,7 +149,7 @@ class Scorecard:
     intercept, slope : float
         Of the churn logit; `slope` in logits per health point, > 0.
     segment_offsets : tuple of (str, float)
-        Added to the intercept for accounts of that segment; other segments get 0.
+        Added to the intercept for accounts of that segment, ``""`` for accounts without one; other segments get 0.
     pairs : tuple of Pair
         Combined measures; each has a line of its name among `measures`.
     calibration : Calibration
@@ -270,7 +270,8 @@ class Scorecard:
         offset: Floats | float = 0.0
         if segments is not None and self.segment_offsets:
             table = dict(self.segment_offsets)
-            offset = np.array([table.get(segment, 0.0) for segment in segments], dtype=np.float64)
+            told = pd.Series(segments, dtype=object).fillna("")
+            offset = np.array([table.get(segment, 0.0) for segment in told], dtype=np.float64)
         return self.logit_with(offset, health)
 
     def logit_with(self, offset: Floats | float, health: Floats) -> Floats:

@@ -201,9 +201,14 @@ def _weights(card: Scorecard, value_of: dict[str, str], state_of: dict[str, str]
     return _sum(backed), _sum(applicable)
 
 
-def _said_logit(card: Scorecard) -> Tree:
+def _is_segment(name: str) -> Tree:
     segment = exp.column("segment", quoted=True)
-    told = [(segment.eq(_text(name)), _number(card.intercept + offset)) for name, offset in card.segment_offsets]
+    named = segment.eq(_text(name))
+    return named if name else exp.paren(named.or_(segment.is_(exp.null())))
+
+
+def _said_logit(card: Scorecard) -> Tree:
+    told = [(_is_segment(name), _number(card.intercept + offset)) for name, offset in card.segment_offsets]
     begin = _case(*told, default=_number(card.intercept + 0.0)) if told else _number(card.intercept + 0.0)
     return begin - _number(card.slope) * _col("churnfit_health")
 

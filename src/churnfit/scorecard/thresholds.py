@@ -1,8 +1,8 @@
 """Where each measure turns from red to amber to green.
 
-A value's own risk is the churn probability of an account that is average in everything else. The measure is
-*green* where that risk is at most the base rate, *red* where it is at least half as much again, amber between. The
-thresholds follow from the points and the base rate; nothing is typed in.
+A measure is *green* at the values that earn at least what the average account earns of it: they add no risk. It is
+*red* at those that raise the odds of churn at least as much as takes the base rate to half as much again, and amber
+between. The thresholds follow from the points and the base rate; nothing is typed in.
 """
 
 from __future__ import annotations

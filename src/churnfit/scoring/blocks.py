@@ -103,7 +103,7 @@ class BlockScorer:
 
     def _probability(self, health: Floats, segments: Codes) -> Floats:
         offsets = dict(self.card.segment_offsets)
-        by_code = np.array([*(offsets.get(segment, 0.0) for segment in self._segments.texts), 0.0])
+        by_code = np.array([offsets.get(segment, 0.0) for segment in (*self._segments.texts, "")])  # code -1: none
         return sigmoid(self.card.logit_with(by_code[segments] if offsets else 0.0, health))
 
     def _bands(self, health: Floats) -> pa.DictionaryArray:
