@@ -1,9 +1,9 @@
 """What an additive card misses: the gap to a tuned LightGBM, and the pairs of measures that it joins beyond chance.
 
-Run in the repository: python benchmarks/missed_pairs.py [--tables telco,…] [--smoke]. Of each table of
-`learners/tables.py` the first split: AUC and log-loss of the card, of the card with three named pairs, and of LightGBM
-(20 trials) on the same rows that none has seen; then the named interactions, strongest first, as `churnfit fit` reports
-them. Real tables need ../shared/data; absent ones are said and skipped.
+Run in the repository: python benchmarks/missed_pairs.py [--tables telco,…] [--smoke]. Of tables of
+`learners/tables.py` the first split each: AUC and log-loss of the card, of the card with three named pairs, and of
+LightGBM (20 trials) on the same rows that none has seen; then the named interactions, strongest first, as
+`churnfit fit` reports them. Real tables need ../shared/data; absent ones are said and skipped.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from sklearn.metrics import log_loss, roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parent / "learners"))
 
-from tables import Table, smoke_table, table
+from tables import TABLES, Table, smoke_table, table
 
 from churnfit.evaluation.interactions import Interactions, missed_interactions
 from churnfit.learning.challenger import fit_challenger
 from churnfit.learning.estimator import ScorecardClassifier
 from churnfit.spec import Challenger, ScorecardSpec
 
-TABLES = "telco,pysurvival,oulad,interacting"
+USUAL = "telco,pysurvival,oulad,interacting"
 PAIRS = 3
 
 
@@ -92,9 +92,12 @@ def _print_missed(found: Interactions) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tables", default=TABLES, help="names of learners/tables.py")
+    parser.add_argument("--tables", default=USUAL, help=f"of {', '.join(TABLES)}")
     parser.add_argument("--smoke", action="store_true", help="one tiny table, one trial: that it runs")
     given = parser.parse_args()
+    unknown = set(given.tables.split(",")) - set(TABLES)
+    if unknown:
+        parser.error(f"no tables {sorted(unknown)}; there are {', '.join(TABLES)}")
     for name in ["tiny"] if given.smoke else given.tables.split(","):
         made = smoke_table() if given.smoke else table(name)
         print(f"\n### {name}")

@@ -12,7 +12,6 @@ smaller ones would cover, without the ends. Last what must hold; exit code 1 whe
 import argparse
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -48,12 +47,15 @@ def table(sizes: list[int], cohorts: int, processes: int) -> dict[int, dict[str,
     return found
 
 
-def demands(found: dict[int, dict[str, list[bool]]], sizes: list[int]) -> Iterator[bool]:
-    """Print what must hold of cohorts of `sizes`, and of tickets in those of 500; yield whether it does."""
-    for size in sizes:
-        for kind, (low, high) in {"weights": COVERS, "thresholds": COVERS, "noise weighs < 2": (MOSTLY, 1.0)}.items():
-            yield _holds(f"n = {size:,}: {kind}", found[size][kind], low, high)
-    yield _holds(f"n = {CUTS_AT:,}: tickets right", found[CUTS_AT]["tickets right"], MOSTLY, 1.0)
+def all_hold(found: dict[int, dict[str, list[bool]]], sizes: list[int]) -> bool:
+    """Print what must hold of cohorts of `sizes`, and of tickets in those of 500; return whether all of it does."""
+    bars = {"weights": COVERS, "thresholds": COVERS, "noise weighs < 2": (MOSTLY, 1.0)}
+    held = [
+        _holds(f"n = {size:,}: {kind}", found[size][kind], low, high)
+        for size in sizes
+        for kind, (low, high) in bars.items()
+    ]
+    return all([*held, _holds(f"n = {CUTS_AT:,}: tickets right", found[CUTS_AT]["tickets right"], MOSTLY, 1.0)])
 
 
 def _holds(said: str, answers: list[bool], low: float, high: float) -> bool:
@@ -79,7 +81,7 @@ def main() -> int:
         print(f"{kind:26}" + "".join(f"{np.mean(c):9.3f} ({len(c):4})" if c else f"{'none':>16}" for c in cells))
     for kind in (kind for kind in KINDS if "spurious" in kind):
         print(f"{kind:26}" + "".join(f"{len(found[size][kind]):16}" for size in sizes))
-    return 0 if given.smoke or all([*demands(found, demanded)]) else 1
+    return 0 if given.smoke or all_hold(found, demanded) else 1
 
 
 if __name__ == "__main__":

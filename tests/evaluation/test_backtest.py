@@ -42,7 +42,7 @@ def test_labels_that_were_not_reported_yet_teach_nothing(make_spec):
     rows = pd.concat([ROWS, frame(("F", "01-01", "01-20", 0))], ignore_index=True)
     found = split(rows, make_spec(cohort={"horizon_days": 30, "reporting_lag_days": 1}, evaluation=DATED))
     assert found.train_rows.tolist() == [0, 6]
-    assert "30-day label window and 1 days of reporting lag reaches" in found.sentence
+    assert "30-day label window (and reporting lag in days: 1) reaches" in found.sentence
 
 
 def test_without_dates_the_newest_share_of_rows_judges(make_spec):

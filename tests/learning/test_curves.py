@@ -145,3 +145,12 @@ def test_cuts_between_few_values_are_sayable():
     """Midway between 0.1, 0.2 and 0.4 binary arithmetic says 0.15000000000000002 and 0.30000000000000004."""
     plan = plan_curve(numeric([0.1, 0.2, 0.4]), np.array([0.0, 1.0, 2.0]), np.full(3, 10.0), turn=2, size=5)
     assert plan.places == (0.15, 0.3)
+
+
+def test_a_cut_beside_a_value_of_nearly_all_rows_stays_on_its_side():
+    """Ninety-nine rows in a hundred are 0, the others wide apart: rounded by its bins' middles the cut would be 0."""
+    nearly_all_zero = MeasureBins(
+        name="x", numeric=True, cuts=np.array([0.065]), middles=np.array([0.0, 5.98]), whole=False
+    )
+    plan = plan_curve(nearly_all_zero, np.array([0.0, 1.0]), np.full(2, 10.0), turn=1, size=5)
+    assert plan.places == (0.065,)

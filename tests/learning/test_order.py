@@ -82,13 +82,22 @@ def test_the_order_holds_where_cohorts_are_dated():
     assert weights["care"] >= max(weights.values())
 
 
+@pytest.mark.parametrize("dated", [False, True])
+def test_where_the_order_costs_the_average_the_card_says_so(dated):
+    """With a price where unseen rows judged both; of dated cohorts another time has judged the curves alone."""
+    X, y = customers(600, seed=1)
+    began = np.array(["2026-01-01", "2026-02-01", "2026-03-01"], dtype="datetime64[us]")[np.arange(600) // 200]
+    learner = ScorecardClassifier(**QUICK, heaviest_group="care").fit(X, y, began=began if dated else None)
+    [said] = [remark for remark in learner.card_.remarks if "the card is no average of resamples" in remark]
+    assert ("log-loss" in said) is not dated
+
+
 def test_the_order_holds_on_a_certified_card():
-    """Neither levels merged by the resamples nor their average may undo it; what that costs is said."""
+    """Neither levels merged by the resamples nor their average may undo it."""
     X, y = customers(600, seed=1)
     card = ScorecardClassifier(**QUICK | {"certify": 20}, heaviest_group="care").fit(X, y).card_
     weights = group_weights(card)
     assert weights["care"] >= max(weights.values())
-    assert any("the card is no average of resamples" in remark for remark in card.remarks)
 
 
 @pytest.mark.parametrize("seed", [4, 8, 12])

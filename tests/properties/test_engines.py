@@ -82,3 +82,16 @@ def test_blocks_give_a_pairs_scores_and_words(data: st.DataObject) -> None:
     numbers = dict.fromkeys(("logins", "tickets"), "float64")
     card = replace(PAIRED, segment_offsets=(("", -0.25), ("smb", 0.5)))
     assert_the_cards_own(card, table.astype(numbers), scored_in_blocks(card, table.astype(numbers), 4))
+
+
+def test_where_nobody_says_the_segment_no_segment_adds_anything(tmp_path: Path) -> None:
+    """A snapshot without that column: blocks give the card's probabilities, whatever an account without one has."""
+    card = replace(PAIRED, segment_offsets=(("", -0.25), ("smb", 0.5)))
+    table = pd.DataFrame(
+        {"account_id": ["A", "B"], "logins": [1.0, 9.0], "tickets": [0.0, 4.0], "goal": ["cost", "growth"]}
+    )
+    table = table.assign(as_of=pd.Timestamp("2026-03-01", tz="UTC"))
+    write_parquet(table, tmp_path / "snapshot.parquet")
+    score_file(card, tmp_path / "snapshot.parquet", target=tmp_path / "scores.parquet")
+    found = read_parquet(tmp_path / "scores.parquet")
+    assert found["churn_probability"].tolist() == card.churn_probability(table).tolist()

@@ -84,7 +84,7 @@ def rolling_splits(rows: pd.DataFrame, spec: ScorecardSpec, *, origins: int) -> 
     Returns
     -------
     tuple of Split
-        Within one, no account is on both sides and no training row's label window reaches the earliest judged as_of;
+        Within one, no account is on both sides and every training row's label was known at the earliest judged as_of;
         a gap between `train_before` and `judge_from` is kept at every origin.
 
     Raises
@@ -164,7 +164,7 @@ def _between(rows: pd.DataFrame, as_of: pd.Series, started: pd.Series, window: _
         embargoed = older & (known > first_judged).to_numpy()
     trained = older & ~embargoed
     set_aside = int((~older & ~newer).sum())
-    lag = f" and {spec.cohort.reporting_lag_days} days of reporting lag" if spec.cohort.reporting_lag_days else ""
+    lag = f" (and reporting lag in days: {spec.cohort.reporting_lag_days})" if spec.cohort.reporting_lag_days else ""
     sentence = (
         f"Out of time: stages begun before {train_before:%Y-%m-%d} train ({int(trained.sum()):,} rows), stages begun "
         f"from {judge_from:%Y-%m-%d} judge ({int(judged.sum()):,} rows"

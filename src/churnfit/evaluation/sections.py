@@ -252,8 +252,8 @@ def _origins(backtest: Backtest) -> Section:
         title="Rolling backtest: origin by origin",
         sentences=(
             f"At each of {count:,} origins a card is learned from the stages begun before it, without snapshots whose "
-            f"{backtest.horizon_days}-day label window reaches the judged ones, and judged on the stages begun from it "
-            "until the next origin."
+            f"{backtest.horizon_days}-day label was not known yet at the judged ones, and judged on the stages begun "
+            "from it until the next origin."
             if count > 1
             else "One origin: the split of the evaluation. More origins roll: evaluation.origins.",
             _brackets(backtest.resamples, backtest.random_state),

@@ -17,7 +17,7 @@ from churnfit.jobs.workspace import Workspace
 from churnfit.learning.baseline import hand_made_health, hand_made_probability
 from churnfit.learning.boosting import row_weight
 from churnfit.learning.challenger import ChallengerFit, fit_challenger
-from churnfit.learning.fitting import learn_card, measure_columns
+from churnfit.learning.fitting import learn_card, measure_columns, tells_segments
 from churnfit.scorecard.card import Scorecard
 from churnfit.spec import ScorecardSpec
 
@@ -49,7 +49,7 @@ def judged_rows(learning: pd.DataFrame, judging: pd.DataFrame, card: Scorecard, 
 def challenged(learning: pd.DataFrame, spec: ScorecardSpec, journal: Path) -> ChallengerFit:
     """Return the challenger, tuned on the rows that the card was learned from; its study is kept in `journal`."""
     columns = measure_columns(learning, spec)
-    if learning["segment"].nunique() > 1:
+    if tells_segments(learning):
         columns.append("segment")
     return fit_challenger(
         learning[columns],

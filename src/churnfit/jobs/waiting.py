@@ -19,7 +19,7 @@ def with_the_date(
     """Return the refusal CF103 with the date on which the maturing accounts are expected to end it.
 
     As it is where they are not too few but tell too little: nobody knows how many more would tell enough. As it is also
-    where the spec fixes the dates between which cohorts train: newer accounts are judged then, however many there are.
+    where the spec fixes the dates from which cohorts judge: how many of the maturing accounts will train is not known.
 
     Parameters
     ----------

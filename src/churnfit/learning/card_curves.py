@@ -46,9 +46,14 @@ class CardCurves:
 
 
 def card_curves(learned: Learned, cohort: Cohort, settings: Settings, *, certify: int) -> CardCurves:
-    """Return what the card says; neighbours that `certify` resamples cannot tell apart are one level.
+    """Return what the card says; neighbours that resamples (of an average its own) cannot tell apart are one level.
 
-    Where a group must be the heaviest and would lose its lead by that, the curves stay as they were learned.
+    Where a group must be the heaviest and would lose its lead by merging or averaging, the curves stay as learned.
+
+    Parameters
+    ----------
+    certify : int
+        Resamples that the caller certifies the card with.
     """
     as_learned = CardCurves(curves=learned.curves, unseen=learned.logit, resampled=None, remarks=learned.remarks)
     n_resamples = max(certify, _BAGGED) if cohort.averaged else certify
@@ -79,9 +84,9 @@ def _price_of_the_lead(learned: Learned, unseen: Floats, cohort: Cohort) -> str:
     """Return what is given up to keep the lead, in a sentence; `unseen` are the logits of the card without it."""
     if not cohort.averaged:
         return "To keep it the heaviest, levels that resamples cannot tell apart are not merged."
+    what = "To keep it the heaviest, the card is no average of resamples"
+    if learned.in_time:  # another time has judged the curves, but no average of them
+        return f"{what}."
     cost = log_loss_sum(learned.logit, cohort.churned, cohort.weight)
     cost -= log_loss_sum(unseen, cohort.churned, cohort.weight)
-    return (
-        "To keep it the heaviest, the card is no average of resamples; on rows not learned from this costs "
-        f"{cost / cohort.weight.sum():.4f} of log-loss more."
-    )
+    return f"{what}; on rows not learned from this costs {cost / cohort.weight.sum():.4f} of log-loss."

@@ -25,7 +25,6 @@ _MERGE_COST = 0.05  # log-likelihood units below which two levels are one
 _TAIL = 0.025  # a curve stays flat over the outer share of the evidence: a handful of rows must not set a weight
 _FEW_VALUES = 4  # a measure with fewer distinct values is stepped
 _STEPS = (5.0, 2.0, 1.0)
-_NEAR = 0.1  # of the gap to the neighbour: a knot or cut may be as far from where it was found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +152,11 @@ def sayable(value: float, tolerance: float) -> float:
 
 
 def _sayable_cuts(measure: MeasureBins) -> tuple[float, ...]:
-    """Return the cuts between the few values of `measure`, each as round as it may be between its neighbours."""
-    if measure.whole:
-        return tuple(float(np.ceil(cut)) for cut in measure.cuts)
-    return tuple(
-        sayable(float(cut), _NEAR * gap) for cut, gap in zip(measure.cuts, np.diff(measure.middles), strict=True)
-    )
+    """Return the cuts between the few bins of `measure`, without what binary arithmetic adds to 0.15.
+
+    They stay where they are: the nearest values on either side may be next to them.
+    """
+    return tuple(float(np.ceil(cut)) if measure.whole else float(f"{cut:.12g}") for cut in measure.cuts)
 
 
 def _sayable_knots(knots: Floats, *, whole: bool) -> tuple[float, ...]:
@@ -166,7 +164,7 @@ def _sayable_knots(knots: Floats, *, whole: bool) -> tuple[float, ...]:
     said = []
     for i, knot in enumerate(knots):
         near = float(gaps[max(0, i - 1) : i + 1].min())
-        tolerance = min(0.01 * span, _NEAR * near)
+        tolerance = min(0.01 * span, 0.1 * near)
         said.append(float(round(knot)) if whole and abs(round(knot) - knot) < 0.4 * near else sayable(knot, tolerance))
     return tuple(said)
 

@@ -43,6 +43,7 @@ from churnfit.learning.rounding import card_lines, segment_offsets
 from churnfit.learning.selection import learn_curves
 from churnfit.scorecard.calibration import Calibration
 from churnfit.scorecard.card import BandCuts, CardMeasure, Evidence, Scorecard, sigmoid
+from churnfit.tables import STATE_SUFFIX
 
 __all__ = ["ScorecardClassifier"]
 
@@ -199,8 +200,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         frame = self._table(X, reset=True, y=y)
         settings = self._settings()
         refuse_unknown_settings(frame, settings, self.segment_column)
-        if self.segment_column:
-            frame[self.segment_column] = frame[self.segment_column].fillna("")
+        if self.segment_column:  # why an account has no segment makes no difference: the card cannot ask
+            frame = frame.drop(columns=self.segment_column + STATE_SUFFIX, errors="ignore")
         churned = self._labels(y, len(frame))
         cohort = Cohort(
             frame=frame,

@@ -18,13 +18,18 @@ from churnfit.scorecard.pairs import PAIR_SIGN
 from churnfit.spec import Bands, ScorecardSpec
 from churnfit.tables import STATE_SUFFIX
 
-__all__ = ["learn_card", "measure_columns", "stakes_of"]
+__all__ = ["learn_card", "measure_columns", "stakes_of", "tells_segments"]
 
 
 def measure_columns(snapshot: pd.DataFrame, spec: ScorecardSpec) -> list[str]:
     """Return the columns of `snapshot` that hold the spec's measures and their states."""
     states = [name + STATE_SUFFIX for name in spec.measures]
     return [*spec.measures, *(name for name in states if name in snapshot and snapshot[name].notna().any())]
+
+
+def tells_segments(snapshot: pd.DataFrame) -> bool:
+    """Return whether `snapshot` has more than one segment; accounts without one are a segment."""
+    return bool(snapshot["segment"].nunique(dropna=False) > 1)
 
 
 def stakes_of(card: Scorecard, rows: pd.DataFrame, out_of_fold: NDArray[np.float64], bands: Bands) -> Stakes:
@@ -65,7 +70,7 @@ def learn_card(
         As `ScorecardClassifier.fit`: one class, or too few accounts or churners.
     """
     columns = measure_columns(training, spec)
-    segmented = training["segment"].nunique(dropna=False) > 1
+    segmented = tells_segments(training)
     learner = ScorecardClassifier(
         shapes={name: measure.shape for name, measure in spec.measures.items()},
         max_knots=spec.learning.max_knots,

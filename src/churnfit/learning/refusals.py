@@ -238,7 +238,7 @@ def _standard(values: Floats) -> Floats:
 def refuse_bad_numbers(settings: Mapping[str, Any]) -> None:
     """Raise CF503 for a number of the learner's `settings` that is too small, and for penalties that are none."""
     for name, least in _LEAST.items():
-        if settings[name] < least:
+        if not settings[name] >= least:  # NaN is none either
             raise SpecError(
                 "CF503", where=name, expected=f"{least} or more", came=repr(settings[name]), fix="Leave it out."
             )

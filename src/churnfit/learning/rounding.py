@@ -46,14 +46,17 @@ def whole_weights(ranges: Floats) -> NDArray[np.int64]:
 def segment_offsets(curves: Curves, segment_column: str | None) -> tuple[tuple[str, float], ...]:
     """Return each segment's offset on the churn logit, from the curve of the segment column; 0 in the mean row.
 
-    The curve was learned jointly with the points, its steps shrunk like theirs, so segments share strength.
+    The curve was learned jointly with the points, its steps shrunk like theirs, so segments share strength. Accounts
+    without a segment are ``""``.
     """
     for index, plan in enumerate(curves.plans):
         if plan.name == segment_column:
-            heights, _ = curves.heights(index)
+            heights, states = curves.heights(index)
             centre = float(curves.design.mean_increments[index] @ np.diff(heights))
-            pairs = [(v, h - centre) for members, h in zip(plan.levels, heights, strict=True) for v in members]
-            rounded = tuple((value, round(float(offset), 4)) for value, offset in sorted(pairs))
+            offsets = {v: h - centre for members, h in zip(plan.levels, heights, strict=True) for v in members}
+            if plan.states:  # one: why there is no segment makes no difference
+                offsets[""] = float(states[0]) - centre
+            rounded = tuple((value, round(float(offset), 4)) for value, offset in sorted(offsets.items()))
             return rounded if any(offset for _, offset in rounded) else ()
     return ()
 

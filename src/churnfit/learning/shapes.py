@@ -132,7 +132,7 @@ def choose_shape(
     """Write the best allowed table into `fitted`; return its sign and turn.
 
     A table with a turn inside must beat the best monotone one by `turn_price` units of the objective; where only
-    such a table is allowed it competes with nothing. Of two bins it is monotone.
+    such a table is allowed it competes with nothing. Of two bins it is monotone. `FREE` tables are those of `fit_free`.
     """
     n = len(target)
     trial = np.empty(n)

@@ -266,7 +266,7 @@ class Scorecard:
         return sigmoid(self.churn_logit(health, segments))
 
     def churn_logit(self, health: Floats, segments: pd.Series | None = None) -> Floats:
-        """Return the churn logit that goes with `health` (n,) in `segments` (n,)."""
+        """Return the churn logit that goes with `health` (n,) in `segments` (n,); absent, no segment adds anything."""
         offset: Floats | float = 0.0
         if segments is not None and self.segment_offsets:
             table = dict(self.segment_offsets)

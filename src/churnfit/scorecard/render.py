@@ -156,6 +156,6 @@ def _facts(card: Scorecard) -> list[str]:
         facts.append(f"calibration {method}: the churn logit bends at {len(card.calibration.said)} places")
     if not card.measures:
         facts.append("no measure carries evidence: every account gets the base rate")
-    segments = ", ".join(f"{name or 'none'} {offset:+.2f}" for name, offset in card.segment_offsets)
+    segments = ", ".join(f"{name or '(no segment)'} {offset:+.2f}" for name, offset in card.segment_offsets)
     logit = f"churn logit = {card.intercept:.3f} - {card.slope:.4f} x health"
     return [*facts, f"{logit}; segments {segments}" if segments else logit, f"sha256 {card.sha256[:16]}"]

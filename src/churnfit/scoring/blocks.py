@@ -72,7 +72,7 @@ class BlockScorer:
         health: Floats = points.sum(axis=0)
         reckoned = {
             "health": pa.array(health),
-            "churn_probability": pa.array(self._probability(health, segments)),
+            "churn_probability": pa.array(self._probability(health, segments if has_segment else None)),
             "band": self._bands(health),
             "coverage": pa.array(self._coverage(n)),
             **{f"points_{name}": pa.array(out) for name, out in zip(self.card.weights, points, strict=True)},
@@ -101,10 +101,12 @@ class BlockScorer:
             states = [measure.state_points(state) for state in columns.states_said.texts]
             out[gaps.rows] = np.array([*states, measure.state_points(None)])[gaps.states]
 
-    def _probability(self, health: Floats, segments: Codes) -> Floats:
+    def _probability(self, health: Floats, segments: Codes | None) -> Floats:
         offsets = dict(self.card.segment_offsets)
+        if segments is None or not offsets:
+            return sigmoid(self.card.logit_with(0.0, health))
         by_code = np.array([offsets.get(segment, 0.0) for segment in (*self._segments.texts, "")])  # code -1: none
-        return sigmoid(self.card.logit_with(by_code[segments] if offsets else 0.0, health))
+        return sigmoid(self.card.logit_with(by_code[segments], health))
 
     def _bands(self, health: Floats) -> pa.DictionaryArray:
         import pyarrow as pa

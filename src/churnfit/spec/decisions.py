@@ -180,7 +180,7 @@ class Challenger(Strict):
 class Evaluation(Strict):
     """How the card is judged.
 
-    ``out_of_time``: fit on older cohorts, judge on newer ones, no label window of the former reaching the latter.
+    ``out_of_time``: fit on older cohorts, judge on newer ones, every label of the former known at the latter.
     Stage starts before `train_before` train and from `judge_from` judge; without dates the newest `judge_share` of
     matured rows judges. ``held_out_accounts`` is for tables without dates and is reported as such.
     More than one of `origins` adds a rolling backtest: the judged cohorts are cut in as many windows, and each is
