@@ -1,6 +1,6 @@
 """The comparison as Markdown: one table per benchmark table, then ranks and checks."""
 
-from comparison import OURS, Check, Comparison, checks
+from comparison import OURS, Check, Comparison
 from judging import Difference, Judged
 from learners import Failure
 
@@ -34,14 +34,13 @@ def table_section(comparison: Comparison, name: str, described: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def summary_section(comparison: Comparison) -> str:
-    """Return mean ranks, with each variant of churnfit in churnfit's place too, and the checks of each."""
-    ours = [name for name in comparison.learners if name.startswith(OURS)]
+def summary_section(comparison: Comparison, found: dict[str, list[Check]]) -> str:
+    """Return mean ranks, with each variant of churnfit in churnfit's place too, and what was `found` of each."""
     lines = [f"## Summary over {len(comparison.results)} tables", ""]
-    for name in ours:
+    for name, answers in found.items():
         for readable in (True, False):
             lines += [*_ranking(comparison, name, readable=readable), ""]
-        lines += [f"Checks of {name}:", "", *map(_check, checks(comparison, name)), ""]
+        lines += [f"Checks of {name}:", "", *map(_check, answers), ""]
     return "\n".join(lines)
 
 

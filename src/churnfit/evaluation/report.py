@@ -28,6 +28,7 @@ from churnfit.evaluation.results import (
 from churnfit.evaluation.rolling import too_few
 from churnfit.learning.recalibration import intercepts_in_the_large, recalibrations
 from churnfit.learning.steadiness import FlipCurve
+from churnfit.scorecard.words import NO_SEGMENT
 from churnfit.spec import Bands, ScorecardSpec, nearest
 
 __all__ = ["EvaluationReport", "TrainingContext", "evaluate"]
@@ -38,7 +39,6 @@ _BANDS = ("red", "amber", "green")
 _COMPARED = ("auc", "log_loss")
 _REQUIRED = ("account_id", "as_of", "segment", "churned", "arr", "health", "band", "coverage", "p_card")
 _OF_SEGMENTS = ("auc", "base_rate", "calibration_slope", "calibration_in_the_large", "ece")
-_NO_SEGMENT = "(no segment)"
 
 
 def evaluate(
@@ -82,7 +82,7 @@ def evaluate(
     rows = judged.sort_values(["account_id", "as_of"], kind="stable", ignore_index=True)
     if "weight" not in rows:
         rows["weight"] = 1.0
-    rows["segment"] = rows["segment"].astype(object).where(rows["segment"].notna(), _NO_SEGMENT).astype(str)
+    rows["segment"] = rows["segment"].astype(object).where(rows["segment"].notna(), NO_SEGMENT).astype(str)
     models = [model for model in MODEL_TITLES if f"p_{model}" in rows]
     sample = _sample(rows, models, spec.bands)
     found = bootstrap(

@@ -81,6 +81,10 @@ class Logits:
         losses: Floats = weight * (softplus - churned * self.values)
         return losses
 
+    def loss(self, churned: Floats, weight: Floats) -> float:
+        """Return the sum of the `losses`."""
+        return float(np.sum(self.losses(churned, weight)))
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoundedProblem:
@@ -96,7 +100,7 @@ class BoundedProblem:
 
     def objective(self, theta: Floats, logit: Logits) -> float:
         """Return the penalised loss at `theta`, whose rows have `logit`."""
-        loss = float(np.sum(logit.losses(self.churned, self.weight)))
+        loss = logit.loss(self.churned, self.weight)
         return loss + float(self.linear @ theta + 0.5 * self.ridge @ theta**2)
 
     def gradient(self, theta: Floats, logit: Logits) -> Floats:
@@ -118,7 +122,7 @@ def log_losses(logit: Floats, churned: Floats, weight: Floats) -> Floats:
 
 def log_loss_sum(logit: Floats, churned: Floats, weight: Floats) -> float:
     """Return the sum of `log_losses`."""
-    return float(np.sum(log_losses(logit, churned, weight)))
+    return Logits(logit).loss(churned, weight)
 
 
 def fit_bounded(problem: BoundedProblem, start: Floats) -> Floats:

@@ -110,7 +110,7 @@ def solve_tables(problem: Problem, penalty: float, start: Tables, *, search_roun
 
 def _objective(problem: Problem, penalty: float, values: NDArray[np.float64], logit: Logits) -> float:
     moved = sum(np.abs(np.diff(row[:n_bins])).sum() for row, n_bins in zip(values, problem.n_bins, strict=True))
-    return float(np.sum(logit.losses(problem.churned, problem.weight))) + penalty * float(moved)
+    return logit.loss(problem.churned, problem.weight) + penalty * float(moved)
 
 
 @njit(cache=True)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from churnfit.history.cohort import STAGE_START, scoring_grid
 from churnfit.history.snapshot import Engine, snapshot
 from churnfit.history.sql import fetch_frame, literal
+from churnfit.scorecard.words import NO_SEGMENT
 from churnfit.spec import Group, Journey, Measure, ScorecardSpec
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ __all__ = [
 EVERYBODY = "all"
 _CALLED_ALL = 'segment "all"'  # some call a segment so: it is not everybody
 _ALPHA = 0.1  # 90 % intervals, as everywhere
-_NO_SEGMENT = "(no segment)"
 _ROUNDING = 1e-12  # of products of shares: a half must be a half
 
 
@@ -132,7 +132,7 @@ def step_days(
     found["here"] = found["account_id"].isin(scoring_grid(con, spec, as_of)["account_id"])
     for name in journey.steps:
         found[name] = found[name].where(found[name] <= found["seen"])  # what a churned account did later is no step
-    found["segment"] = found["segment"].fillna(_NO_SEGMENT).replace(EVERYBODY, _CALLED_ALL)
+    found["segment"] = found["segment"].fillna(NO_SEGMENT).replace(EVERYBODY, _CALLED_ALL)
     found["owner"] = found["owner"].fillna("")
     return found[["account_id", "segment", "owner", "seen", "here", *journey.steps]]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from churnfit.scorecard.card import Scorecard
 from churnfit.scorecard.render import points_words
+from churnfit.scorecard.words import NO_SEGMENT
 
 __all__ = ["diff"]
 
@@ -47,7 +48,7 @@ def _number_changes(before: Scorecard, after: Scorecard) -> list[str]:
     for segment in sorted(set(old_offsets) | set(new_offsets)):
         was, now = old_offsets.get(segment, 0.0), new_offsets.get(segment, 0.0)
         if f"{was:.3f}" != f"{now:.3f}":
-            said.append(f"segment {segment or '(no segment)'}: logit offset {was:.3f} → {now:.3f}")
+            said.append(f"segment {segment or NO_SEGMENT}: logit offset {was:.3f} → {now:.3f}")
     if before.calibration != after.calibration:
         said.append(f"calibration: {before.calibration.method} → {after.calibration.method}, another curve")
     if before.bands.steadiness != after.bands.steadiness:

@@ -11,7 +11,7 @@ from churnfit.scorecard.certificate import CertifiedThreshold
 from churnfit.scorecard.markdown import plain_markdown
 from churnfit.scorecard.points import Categorical, Graded
 from churnfit.scorecard.thresholds import value_bands
-from churnfit.scorecard.words import STATE_WORDS, healthy_words, number_words
+from churnfit.scorecard.words import NO_SEGMENT, STATE_WORDS, healthy_words, number_words
 
 __all__ = ["card_rows", "points_words", "sureness_rows", "threshold_words", "to_markdown", "to_text"]
 
@@ -156,6 +156,6 @@ def _facts(card: Scorecard) -> list[str]:
         facts.append(f"calibration {method}: the churn logit bends at {len(card.calibration.said)} places")
     if not card.measures:
         facts.append("no measure carries evidence: every account gets the base rate")
-    segments = ", ".join(f"{name or '(no segment)'} {offset:+.2f}" for name, offset in card.segment_offsets)
+    segments = ", ".join(f"{name or NO_SEGMENT} {offset:+.2f}" for name, offset in card.segment_offsets)
     logit = f"churn logit = {card.intercept:.3f} - {card.slope:.4f} x health"
     return [*facts, f"{logit}; segments {segments}" if segments else logit, f"sha256 {card.sha256[:16]}"]

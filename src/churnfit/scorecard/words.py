@@ -12,6 +12,7 @@ from churnfit.scorecard.points import Categorical
 from churnfit.scorecard.thresholds import value_bands
 
 __all__ = [
+    "NO_SEGMENT",
     "PERCENTILE",
     "SHARES",
     "STATE_WORDS",
@@ -34,6 +35,7 @@ STATE_WORDS = {
     "never": "not yet",
     "too_few_peers": "too few peers",
 }
+NO_SEGMENT = "(no segment)"
 SHARES = frozenset({"share", "%"})
 PERCENTILE = "percentile"
 _NOUGHT = 1e-12  # what is smaller is said as 0
